@@ -1,0 +1,110 @@
+"""What a check is: a module with `PHASES` and `look(evidence)`, its slug being the module's name.
+
+A check is pure: evidence in, CheckResult out. It reads nothing itself. When the evidence it needs is missing it answers
+`undecided(...)`, never `passed(...)`. Findings are made by `catalogue.finding`, so that each has its words.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from archipel_agent.ports import Listener
+from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
+from archipel_contract.findings import CheckResult, Finding, Verdict
+from archipel_contract.site import SiteDocument
+from archipel_contract.status import ClusterStatus, K3sStatus
+
+
+class Phase(StrEnum):
+    """When a check makes sense."""
+
+    PREFLIGHT = "preflight"  # before k3s is set up or started by us
+    RUNTIME = "runtime"  # once k3s has been set up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the person asked `up` for; empty means "not said". Addresses are settled by choice, never by guess."""
+
+    node_name: str = ""
+    node_ip: str = ""
+    interface: str = ""
+    cluster_cidr: str = ""
+    service_cidr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything a check may look at. None means "could not be read"."""
+
+    now: datetime
+    facts: NodeFacts
+    usage: NodeUsage
+    clock: ClockQuality
+    is_root: bool
+    wishes: Wishes = Wishes()
+    site: SiteDocument | None = None
+    k3s: K3sStatus = K3sStatus()
+    k3s_log: tuple[str, ...] | None = None  # of the current run and the one before, oldest first
+    containerd_log: tuple[str, ...] | None = None
+    cluster: ClusterStatus | None = None
+    listeners: tuple[Listener, ...] | None = None
+    kernel_settings: dict[str, str | None] = field(default_factory=dict)  # the names kubelet insists on
+    modules: dict[str, bool | None] = field(default_factory=dict)  # br_netfilter, overlay, vxlan, ...
+    disks: dict[str, DiskSpace] = field(default_factory=dict)  # "data" (k3s' data directory), "state" (ours)
+    iptables: str | None = None  # standard output of `iptables --version`
+    resolv_conf: str | None = None
+    kernel_command_line: str | None = None
+    foreign_k3s: tuple[str, ...] | None = (
+        None  # signs of a k3s that is not ours: unit, process, data, one line each
+    )
+    binary_problem: str = ""  # why the k3s that would be used does not run here
+    state_problem: str = ""  # why our own state cannot be used
+    settings_problem: str = ""  # what is wrong in agent.toml
+    phase: Phase = (
+        Phase.RUNTIME
+    )  # set by `look_all`; before a start, what an earlier run logged decides nothing
+    binary: str | None = None  # the k3s that would be used: "PATH: first line of its --version"
+    k3s_drop_ins: str | None = (
+        None  # the text of every file in config.yaml.d, one after the other; "" if there is none
+    )
+    not_before: datetime | None = None  # the later of our build and the latest time this machine has seen
+    userland_bits: int | None = None  # 32 or 64: what programs are built for, whatever the kernel is
+    resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
+
+
+class CheckModule(Protocol):
+    """What every module of this package with a check offers."""
+
+    __name__: str
+    PHASES: frozenset[Phase]
+
+    def look(self, evidence: Evidence) -> CheckResult:
+        """Judge the evidence; never raises for what the evidence holds."""
+        ...
+
+
+BOTH = frozenset(Phase)
+PREFLIGHT = frozenset({Phase.PREFLIGHT})
+RUNTIME = frozenset({Phase.RUNTIME})
+
+
+def slug_of(module: str) -> str:
+    """Return the slug of a check from its module's `__name__`."""
+    return module.rpartition(".")[2].replace("_", "-")
+
+
+def passed(slug: str, said: str) -> CheckResult:
+    """The check saw what it needed and all is well; `said` is the measured value in one line."""
+    return CheckResult(slug=slug, verdict=Verdict.OK, said=said)
+
+
+def undecided(slug: str, said: str) -> CheckResult:
+    """The evidence was not there; `said` names what is missing."""
+    return CheckResult(slug=slug, verdict=Verdict.UNDECIDED, said=said)
+
+
+def found(slug: str, said: str, *findings: Finding) -> CheckResult:
+    """Something is wrong."""
+    return CheckResult(slug=slug, verdict=Verdict.FOUND, said=said, findings=findings)

@@ -1,0 +1,20 @@
+"""Whether the network of pods found the interface it was told to use."""
+
+import re
+
+from archipel_agent.checks import logs
+from archipel_agent.checks.base import RUNTIME, Evidence, slug_of
+from archipel_contract.findings import CheckResult
+
+SLUG = slug_of(__name__)
+PHASES = RUNTIME
+SIGN = logs.Sign(
+    code="flannel-interface-missing",
+    pattern=re.compile(r"(?:unable|failed) to find (?:the )?interface(?: (?P<interface>[\w.@-]+))?"),
+    over=logs.node_is_ready,
+)
+
+
+def look(evidence: Evidence) -> CheckResult:
+    """Judge the log."""
+    return logs.look_for(SLUG, evidence, SIGN)

@@ -1,0 +1,145 @@
+"""The checks in the order shown to people, and how they are run.
+
+Hardware first, then the system, the network, k3s, and what Kubernetes says last: a cause stands before what
+follows from it, so that of equally grave findings the first one is the one to act upon.
+"""
+
+from dataclasses import replace
+
+from archipel_agent.checks import (
+    address_changed,
+    architecture,
+    bootstrap_files,
+    certificates,
+    cgroup_version,
+    cgroup_writable,
+    clock,
+    cloud_controller,
+    cluster_token,
+    containerd,
+    datastore_health,
+    datastore_speed,
+    default_route,
+    disk_kind,
+    disk_pressure,
+    disk_space,
+    disk_writable,
+    flannel_interface,
+    foreign_k3s,
+    hardware,
+    image_pull,
+    image_store,
+    iptables,
+    k3s_binary,
+    k3s_bundle,
+    k3s_options,
+    k3s_service,
+    kernel_modules,
+    kernel_settings,
+    kubernetes_api,
+    memory_cgroup,
+    memory_pressure,
+    name_servers,
+    network_overlap,
+    node,
+    node_address,
+    node_name,
+    node_password,
+    own_state,
+    pod_network,
+    pod_sandbox,
+    pods,
+    ports,
+    power,
+    rights,
+    selinux,
+    settings,
+    temperature,
+    vxlan,
+)
+from archipel_agent.checks.base import CheckModule, Evidence, Phase
+from archipel_contract.findings import CheckResult, Finding
+
+EVIDENCE_LINES = 3
+
+CHECKS: tuple[CheckModule, ...] = (
+    # the machine
+    rights,
+    architecture,
+    hardware,
+    power,
+    temperature,
+    memory_pressure,
+    clock,
+    # its disks
+    disk_writable,
+    disk_space,
+    disk_kind,
+    # its kernel
+    memory_cgroup,
+    cgroup_version,
+    cgroup_writable,
+    kernel_modules,
+    vxlan,
+    kernel_settings,
+    iptables,
+    selinux,
+    # its network
+    node_name,
+    node_address,
+    address_changed,
+    default_route,
+    network_overlap,
+    name_servers,
+    ports,
+    # the agent
+    settings,
+    own_state,
+    # k3s and what it keeps
+    foreign_k3s,
+    k3s_binary,
+    k3s_bundle,
+    k3s_options,
+    cluster_token,
+    node_password,
+    certificates,
+    bootstrap_files,
+    datastore_health,
+    datastore_speed,
+    disk_pressure,
+    # containers
+    containerd,
+    pod_sandbox,
+    image_pull,
+    image_store,
+    flannel_interface,
+    pod_network,
+    cloud_controller,
+    # what follows from all of it
+    k3s_service,
+    kubernetes_api,
+    node,
+    pods,
+)
+
+
+def look_all(evidence: Evidence, phase: Phase) -> tuple[CheckResult, ...]:
+    """Run every check of `phase`, in order; each answers, none raises."""
+    now = replace(evidence, phase=phase)
+    return tuple(check.look(now) for check in CHECKS if phase in check.PHASES)
+
+
+def findings(results: tuple[CheckResult, ...]) -> tuple[Finding, ...]:
+    """Return the findings in the order of the checks; what two checks found alike is one, with all evidence."""
+    merged: dict[tuple[str, tuple[tuple[str, str], ...]], Finding] = {}
+    for result in results:
+        for one in result.findings:
+            key = (one.code, tuple(sorted(one.params.items())))
+            before = merged.get(key)
+            merged[key] = _joined(before, one) if before else one
+    return tuple(merged.values())
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    lines = tuple(dict.fromkeys((*first.evidence, *second.evidence)))
+    return replace(first, evidence=lines[:EVIDENCE_LINES])

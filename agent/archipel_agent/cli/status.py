@@ -1,0 +1,163 @@
+"""`archipel status`: what this machine is and how it does, from the agent or, without one, by looking."""
+
+import argparse
+from datetime import datetime
+
+from archipel_agent.cli import command
+from archipel_agent.cli.command import Session
+from archipel_agent.cli.output import Mark, duration, size
+from archipel_agent.cli.reader import reader
+from archipel_contract.exits import Exit
+from archipel_contract.facts import NodeFacts, NodeUsage
+from archipel_contract.status import ClusterStatus, Health, NodeStatus, Report
+
+EXAMPLES = """\
+  archipel status
+  archipel status --watch
+  archipel status --json | jq .health
+  until archipel status >/dev/null; do sleep 5; done"""
+
+MARK_OF_HEALTH = {
+    Health.HEALTHY: Mark.GOOD,
+    Health.UNHEALTHY: Mark.BAD,
+    Health.UNKNOWN: Mark.OPEN,
+    Health.NOT_SET_UP: Mark.OPEN,
+    Health.STOPPED: Mark.WARN,
+    Health.WORKING: Mark.NOW,
+}
+BAD_PODS_SHOWN = 8
+SILENCE_SECONDS = 15.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of this command."""
+    made = command.parser("status", EXAMPLES)
+    made.add_argument("--watch", action="store_true", help="show it again each time it changes, until Ctrl-C")
+    made.add_argument(
+        "--fresh", action="store_true", help="look now, instead of telling what the agent saw last"
+    )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    return command.run(parser(), _status, arguments)
+
+
+def _status(session: Session) -> int:
+    if session.options.watch:
+        return _watch(session)
+    report = reader(session).report(session.options.fresh)
+    show(session, report)
+    return code(report)
+
+
+def code(report: Report) -> Exit:
+    """Return the exit code: only a healthy site is good, so that scripts can wait for it."""
+    return Exit.OK if report.health is Health.HEALTHY else Exit.NOT_OK
+
+
+def _watch(session: Session) -> int:
+    result = Exit.AGENT_AWAY
+    for report in session.client.stream("watch", timeout=SILENCE_SECONDS):
+        if session.screen.color:
+            session.screen.out.write("\033[2J\033[H")  # a picture that changes in place
+        elif result is not Exit.AGENT_AWAY and not session.screen.as_json:
+            session.screen.line()
+        show(session, report)
+        result = code(report)
+    return result
+
+
+def show(session: Session, report: Report) -> None:
+    """Write a report for people, or as JSON."""
+    screen = session.screen
+    if screen.as_json:
+        screen.data(report)
+        return
+    if report.rehearsed:
+        screen.line("REHEARSED: the machine and its k3s are simulated.")
+    title = report.site.name if report.site else report.node.facts.hostname
+    screen.line(f"{screen.mark(MARK_OF_HEALTH[report.health])} {screen.strong(title)}: {report.health.value}")
+    screen.line(f"  {report.sentence}")
+    screen.line()
+    screen.table(_rows(report))
+    for pod in [one for one in report.cluster.pods if not one.ready and one.phase != "Succeeded"][
+        :BAD_PODS_SHOWN
+    ]:
+        reason = ": ".join(part for part in (pod.reason, pod.message) if part)
+        screen.line(f"  {screen.mark(Mark.BAD)} pod {pod.namespace}/{pod.name}: {reason or pod.phase}")
+    for finding in report.findings:
+        screen.line()
+        screen.finding(finding)
+
+
+def _rows(report: Report) -> list[list[str]]:
+    node, usage = report.node, report.node.usage
+    rows = [
+        [
+            "node",
+            f"{node.node_name or node.facts.hostname} ({node.role.value}, {node.node_id or 'no id yet'})",
+        ]
+    ]
+    rows.append(["machine", _machine(node.facts)])
+    if report.site:
+        network = report.site.network
+        rows.append(["address", f"{network.node_ip} on {network.interface}"])
+    rows.append(["k3s", _k3s(node, report.at)])
+    if node.k3s.pid is not None or report.cluster.reachable:
+        rows.append(["cluster", _cluster(report.cluster)])
+    rows.append(["load", _load(usage)])
+    rows.append(["clock", node.clock.value])
+    rows.append(["as of", report.at])
+    if report.job:
+        rows.append(["job", f"{report.job} is running; archipel agent watch"])
+    return rows
+
+
+def _machine(facts: NodeFacts) -> str:
+    parts = [facts.model, facts.architecture, facts.os_name]
+    if facts.cpus is not None:
+        parts.append(f"{facts.cpus} CPUs")
+    if facts.memory_bytes is not None:
+        parts.append(f"{size(facts.memory_bytes)} memory")
+    return ", ".join(part for part in parts if part)
+
+
+def _k3s(node: NodeStatus, now: str) -> str:
+    k3s = node.k3s
+    parts = [" ".join(part for part in (k3s.version, k3s.state.value) if part)]
+    if k3s.pid is not None and (age := _age(k3s.started_at, now)) is not None:
+        parts.append(f"for {duration(age)}")
+    if k3s.restarts:
+        parts.append(f"{k3s.restarts} restarts")
+    if k3s.kept_by:
+        parts.append(f"kept by {k3s.kept_by}" if k3s.kept_by == "systemd" else k3s.kept_by)
+    return ", ".join(parts)
+
+
+def _age(then: str, now: str) -> float | None:
+    try:
+        return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _cluster(cluster: ClusterStatus) -> str:
+    if not cluster.reachable:
+        return f"does not answer: {cluster.message}" if cluster.message else "does not answer"
+    ready = sum(node.ready for node in cluster.nodes)
+    # A pod that has done its work is neither ready nor wanted to be.
+    pods = [pod for pod in cluster.pods if pod.phase != "Succeeded"]
+    return f"{ready} of {len(cluster.nodes)} nodes ready, {sum(pod.ready for pod in pods)} of {len(pods)} pods ready"
+
+
+def _load(usage: NodeUsage) -> str:
+    parts = [f"CPU {usage.cpu_percent:.0f} %"] if usage.cpu_percent is not None else []
+    if usage.memory_total_bytes is not None:
+        parts.append(f"memory {size(usage.memory_used_bytes)} of {size(usage.memory_total_bytes)}")
+    if usage.disk_total_bytes is not None:
+        parts.append(f"disk {size(usage.disk_used_bytes)} of {size(usage.disk_total_bytes)}")
+    if usage.temperature_c is not None:
+        parts.append(f"{usage.temperature_c:.0f} C")
+    return ", ".join(parts) or "could not be read"

@@ -1,0 +1,154 @@
+"""`archipel up`: makes this machine a one-node site, or finishes what was begun. Asks where the machine leaves a choice."""
+
+import argparse
+import re
+from pathlib import Path
+
+from archipel_agent.cli import command
+from archipel_agent.cli.choose import ask_interface
+from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.ensure import ensure_agent
+from archipel_agent.cli.follow import Value, run_job
+from archipel_agent.cli.output import Mark
+from archipel_agent.cli.reader import Reader, Remote, reader
+from archipel_agent.service import Refused
+from archipel_contract.client import ApiRefused
+from archipel_contract.exits import Exit
+from archipel_contract.findings import Severity
+from archipel_contract.jobs import JobRequest, Plan, Verb
+from archipel_contract.site import COMPONENTS, DEFAULT_COMPONENTS, SiteDocument
+
+VERSION = re.compile(r"v?\d+\.\d+\.\d+\+k3s\d+")
+TEXTS = ("name", "node_name", "node_ip", "interface", "cluster_cidr", "service_cidr")
+
+EXAMPLES = """\
+  sudo archipel up
+  sudo archipel up --name "Halle 3" --interface eth0
+  sudo archipel up --k3s /media/usb/k3s --images /media/usb/k3s-airgap-images-amd64.tar.zst
+  sudo archipel up --cluster-cidr 10.52.0.0/16 --service-cidr 10.53.0.0/16
+  archipel up --plan"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of this command."""
+    made = command.parser("up", EXAMPLES)
+    site = made.add_argument_group("the site")
+    site.add_argument("--name", metavar="TEXT", help="name of the site, as people know it")
+    site.add_argument(
+        "--node-name", metavar="NAME", help="name of this node in Kubernetes (default: the hostname)"
+    )
+    site.add_argument("--node-ip", metavar="ADDRESS", help="address of this node")
+    site.add_argument("--interface", metavar="NAME", help="network interface the node uses")
+    site.add_argument("--cluster-cidr", metavar="CIDR", help="network of the pods (default: 10.42.0.0/16)")
+    site.add_argument(
+        "--service-cidr", metavar="CIDR", help="network of the services (default: 10.43.0.0/16)"
+    )
+    known = ", ".join(COMPONENTS)
+    for flag, what in (("--component", "run this part of k3s too"), ("--no-component", "do without it")):
+        site.add_argument(
+            flag, action="append", default=[], choices=COMPONENTS, metavar="NAME", help=f"{what}: {known}"
+        )
+    k3s = made.add_argument_group("k3s")
+    k3s.add_argument("--k3s", metavar="FILE|VERSION", help="the k3s to run (default: the one on PATH)")
+    k3s.add_argument(
+        "--images", action="append", default=[], metavar="PATH", help="image archive, or a directory of them"
+    )
+    how = made.add_argument_group("how")
+    how.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    how.add_argument("--yes", action="store_true", help="ask nothing")
+    how.add_argument("--no-wait", action="store_true", help="return once the job has begun")
+    how.add_argument(
+        "--timeout", type=seconds, metavar="SECONDS", help="stop watching after this time; the job goes on"
+    )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    return command.run(parser(), _up, arguments)
+
+
+def seconds(text: str) -> float:
+    """Return a positive number of seconds; raise what argparse shows."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def _up(session: Session) -> int:
+    if session.options.plan:
+        asked = reader(session)
+        return _show(session, asked.plan(JobRequest(verb=Verb.UP, options=wishes(session, asked))))
+    ensure_agent(session, "up")
+    asked = Remote(session.client)
+    options = wishes(session, asked)
+    if session.interactive and not session.options.yes and not {"interface", "node_ip"} & set(options):
+        options |= ask_interface(session, asked)
+    return run_job(
+        session, Verb.UP, options, timeout=session.options.timeout, wait=not session.options.no_wait
+    )
+
+
+def wishes(session: Session, asked: Reader) -> dict[str, Value]:
+    """Return the job's options: those that were given."""
+    given = session.options
+    options: dict[str, Value] = {name: value for name in TEXTS if (value := getattr(given, name)) is not None}
+    if given.k3s is not None:
+        options["k3s"] = _file_or_version(given.k3s)
+    if given.images:
+        options["images"] = [str(_there(path)) for path in given.images]
+    if given.component or given.no_component:
+        options["components"] = _components(session, asked)
+    return options
+
+
+def _file_or_version(text: str) -> str:
+    if VERSION.fullmatch(text) and not Path(text).exists():
+        return text if text.startswith("v") else f"v{text}"
+    if not Path(text).exists():
+        raise Stop(Exit.USAGE, f"--k3s: {text!r} is neither a file here nor a version such as v1.36.3+k3s1")
+    return str(_there(text))
+
+
+def _there(text: str) -> Path:
+    path = Path(text).absolute()  # the agent has another working directory
+    if not path.exists():
+        raise Stop(Exit.USAGE, f"there is no {path}")
+    return path
+
+
+def _components(session: Session, asked: Reader) -> list[str]:
+    site = _site(asked)
+    wanted = set(site.components if site else DEFAULT_COMPONENTS)
+    wanted |= set(session.options.component)
+    return sorted(wanted - set(session.options.no_component))
+
+
+def _site(asked: Reader) -> SiteDocument | None:
+    try:
+        return asked.site()
+    except (ApiRefused, Refused) as refused:
+        if refused.status == 404:
+            return None
+        raise
+
+
+def _show(session: Session, plan: Plan) -> int:
+    problems = [one for one in plan.findings if one.severity is Severity.PROBLEM]
+    screen = session.screen
+    if screen.as_json:
+        screen.data(plan)
+        return Exit.REFUSED if problems else Exit.OK
+    screen.line("Nothing has been changed. `archipel up` would:")
+    for step in plan.steps:
+        mark = screen.mark(Mark.NOW if step.needed else Mark.GOOD)
+        tail = f"  {step.said}" if step.said else "" if step.needed else "  nothing to do"
+        screen.line(f"{mark} {step.title}{tail}")
+    for finding in plan.findings:
+        screen.line()
+        screen.finding(finding)
+    return Exit.REFUSED if problems else Exit.OK

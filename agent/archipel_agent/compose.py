@@ -1,0 +1,98 @@
+"""Compose: the real ports of this machine, and the agent's core over them. Knows every door; imported by edges only."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from archipel_agent.core import Core
+from archipel_agent.host import hardware
+from archipel_agent.host.clock import SystemClock, SystemEntropy
+from archipel_agent.host.disk import SystemDisk
+from archipel_agent.host.fetch import HttpFetcher
+from archipel_agent.host.machine import SystemMachine
+from archipel_agent.host.privileged import Direct, Transient, is_sandboxed, verbs_for
+from archipel_agent.host.run import SystemRunner
+from archipel_agent.host.sandboxed_disk import SandboxedDisk
+from archipel_agent.k3s.host import Keeper, SystemK3sHost
+from archipel_agent.k3s.kubeapi import HttpsKubeApi
+from archipel_agent.k3s.supervised import SupervisedKeeper
+from archipel_agent.k3s.systemd import SystemdKeeper
+from archipel_agent.k3s.teardown import Teardown
+from archipel_agent.paths import Paths
+from archipel_agent.ports import Disk, Ports, Privileged
+from archipel_agent.settings import Settings, SettingsInvalid, load
+from archipel_agent.state.database import Database, StateUnusable
+from archipel_agent.state.store import Store
+from archipel_contract.facts import InitSystem
+from archipel_contract.names import new_node_id
+
+ROOT_VARIABLE = "ARCHIPEL_ROOT"
+
+
+def paths_here() -> Paths:
+    """Return the paths below `ARCHIPEL_ROOT`, or below `/`."""
+    return Paths(Path(os.environ.get(ROOT_VARIABLE, "/")))
+
+
+def real_ports(paths: Paths) -> Ports:
+    """Return the ports of this machine, with help from transient units where the agent's unit confines it."""
+    runner = SystemRunner()
+    plain = SystemDisk()
+    teardown = Teardown(runner, plain, paths)
+    privileged: Privileged
+    disk: Disk = plain
+    if is_sandboxed():
+        privileged = Transient(runner, paths.root)
+        disk = SandboxedDisk(privileged, paths)
+    else:
+        privileged = Direct({**verbs_for(plain, runner), "stop-pods": lambda _: teardown.run()})
+    keeper: Keeper
+    if hardware.init_system() is InitSystem.SYSTEMD:
+        keeper = SystemdKeeper(runner, disk, paths.k3s_unit)
+    else:
+        keeper = SupervisedKeeper(disk, paths.runtime, paths.state, paths.k3s_log)
+    return Ports(
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        disk=disk,
+        runner=runner,
+        machine=SystemMachine(paths.k3s_data),
+        k3s=SystemK3sHost(keeper, runner, teardown, privileged),
+        kube=HttpsKubeApi(
+            disk, paths.kubeconfig, paths.state / "kube/identity.json", paths.runtime / "admin.pem"
+        ),
+        fetcher=HttpFetcher(),
+        privileged=privileged,
+    )
+
+
+def settings_or_defaults(paths: Paths, flags: Mapping[str, object] | None = None) -> tuple[Settings, str]:
+    """Return the settings, and what is wrong with them if they had to be replaced by the defaults."""
+    try:
+        return load(paths.settings, **(flags or {})), ""
+    except SettingsInvalid as error:
+        return Settings(), str(error)
+
+
+def open_core(
+    paths: Paths, ports: Ports, settings: Settings, settings_problem: str = ""
+) -> tuple[Core, Database | None]:
+    """Return the core over the state database, or over none when it cannot be used (the core then says why)."""
+    try:
+        database = Database(paths.database)
+    except StateUnusable as error:
+        return Core(ports, paths, settings, "", None, error, settings_problem), None
+    store = Store(database)
+    node_id = store.value("node_id")
+    if node_id is None:
+        node_id = new_node_id(ports.entropy.bytes)
+        store.keep(node_id=node_id)
+    return Core(ports, paths, settings, node_id, store, None, settings_problem), database
+
+
+def read_only_service(paths: Paths) -> Core:
+    """Return a core for a command that runs without an agent. It looks; jobs are the agent's."""
+    settings, problem = settings_or_defaults(paths)
+    ports = real_ports(paths)
+    core, _ = open_core(paths, ports, settings, problem)
+    return core

@@ -1,0 +1,242 @@
+"""The agent as its API sees it: implements `service.AgentService` over turns, jobs and the store.
+
+Works without a usable state database too: looking goes on, jobs are refused with the reason.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+
+from archipel_agent.checks import registry
+from archipel_agent.checks.base import Phase
+from archipel_agent.jobs.manager import JobManager
+from archipel_agent.observe import World, gather
+from archipel_agent.paths import Paths
+from archipel_agent.ports import CommandFailed, Ports
+from archipel_agent.redact import redact
+from archipel_agent.service import Refused
+from archipel_agent.settings import Settings
+from archipel_agent.state.database import StateUnusable
+from archipel_agent.state.store import Store
+from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_agent.steps.options import OptionInvalid, Options, parse
+from archipel_agent.steps.story import story
+from archipel_agent.turn import Turner
+from archipel_contract import __version__
+from archipel_contract.api import API_VERSION, AccessRole, Alive, Checks, Jobs, Kubeconfig, LogLines
+from archipel_contract.catalogue import finding
+from archipel_contract.facts import NodeFacts
+from archipel_contract.findings import Severity
+from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, PlannedStep, Verb
+from archipel_contract.site import SiteDocument
+from archipel_contract.status import Report
+
+LINES_ALLOWED = 2000
+AGENT_UNIT = "archipel-agent.service"
+
+
+class Core:
+    """The agent without its doors to the outside."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        paths: Paths,
+        settings: Settings,
+        node_id: str,
+        store: Store | None,
+        unusable: StateUnusable | None = None,
+        settings_problem: str = "",
+    ) -> None:
+        """`store` is None when the state cannot be used, `unusable` then says why."""
+        self.ports = ports
+        self.paths = paths
+        self.settings = settings
+        self.node_id = node_id
+        self._store = store
+        self._unusable = unusable
+        problem = f"{unusable.code}: {unusable}" if unusable else ""
+        world = World(paths=paths, store=store, state_problem=problem, settings_problem=settings_problem)
+        self._world = world
+        self._turner = Turner(ports, world, node_id)
+        self._turning = threading.Lock()
+        self._report: Report | None = None
+        self._wakes: list[Callable[[], None]] = []
+        self.manager = JobManager(self._context(Verb.UP, Options()), self.wake) if store else None
+
+    def _context(self, verb: Verb, options: Options) -> Context:
+        assert self._store is not None  # only called with a usable state
+        return Context(
+            verb=verb,
+            options=options,
+            ports=self.ports,
+            paths=self.paths,
+            settings=self.settings,
+            store=self._store,
+            node_id=self.node_id,
+        )
+
+    # What the daemon uses.
+
+    def turn(self, close: bool = False) -> Report:
+        """Take a turn and keep its report."""
+        running = self.manager.running() if self.manager else None
+        with self._turning:
+            report = self._turner.turn(job=running.id if running else "", close=close)
+            self._report = report
+        self.wake()
+        return report
+
+    def wake(self) -> None:
+        """Tell whoever watches that something changed."""
+        for one in tuple(self._wakes):
+            one()
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._wakes)
+
+    def is_leaving(self) -> bool:
+        """Whether a removal has taken everything but this process and its files, and nobody else takes those."""
+        return self._store is not None and self._store.value("leaving") not in (None, "unit")
+
+    def keeps_state(self) -> bool:
+        """Whether the removal under way leaves the agent's state for a later `up`."""
+        return self._store is not None and self._store.value("leaving") == "keep-state"
+
+    def forget_leaving(self) -> None:
+        """Forget the removal, so that a kept state does not send a later agent away."""
+        if self._store is not None and self._store.value("leaving") is not None:
+            self._store.keep(leaving=None)
+
+    # AgentService.
+
+    def alive(self, role: AccessRole) -> Alive:
+        """Return who answers."""
+        return Alive(
+            agent_version=__version__,
+            api_version=API_VERSION,
+            pid=os.getpid(),
+            node_id=self.node_id,
+            role=int(role),
+            rehearsed=self.ports.rehearsed,
+        )
+
+    def report(self, fresh: bool) -> Report:
+        """Return the last report, or take a turn first."""
+        return self.turn(close=fresh) if fresh or self._report is None else self._report
+
+    def facts(self) -> NodeFacts:
+        """Return what this machine is."""
+        return self.ports.machine.facts()
+
+    def site(self) -> SiteDocument:
+        """Return the document in force."""
+        document = self._store.site() if self._store else None
+        if document is None:
+            raise Refused(404, "not-set-up", "This machine is not a site yet.", "sudo archipel up")
+        return document
+
+    def checks(self) -> Checks:
+        """Run every check of the present phase."""
+        with self._turning:
+            evidence = self._turner.look_closely()
+        phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
+        return Checks(phase=phase.value, results=self._turner.results)
+
+    def plan(self, request: JobRequest) -> Plan:
+        """Ask each step whether it is needed; the checks of `preflight` are run, nothing is changed."""
+        options = self._options(request)
+        if self._store is None:
+            raise self._no_state()
+        context = self._context(request.verb, options)
+        steps = tuple(_planned(step, context) for step in story(request.verb, options))
+        evidence = gather(self.ports, self._world, options.wishes)
+        results = registry.look_all(evidence, Phase.PREFLIGHT) if request.verb is Verb.UP else ()
+        found = tuple(one for result in results for one in result.findings)
+        blocking = tuple(one for one in found if one.severity is not Severity.HINT)
+        return Plan(verb=request.verb, steps=steps, findings=blocking)
+
+    def _options(self, request: JobRequest) -> Options:
+        try:
+            return parse(request.verb, request.options)
+        except OptionInvalid as error:
+            raise Refused(400, "option-invalid", str(error), "See archipel --help.") from error
+
+    def jobs(self) -> Jobs:
+        """Return the jobs this machine remembers."""
+        return Jobs(jobs=self.manager.jobs() if self.manager else ())
+
+    def start_job(self, request: JobRequest, asked_by: str) -> Job:
+        """Start a job."""
+        if self.manager is None:
+            raise self._no_state()
+        return self.manager.start(request, asked_by)
+
+    def job(self, job_id: str) -> Job:
+        """Return one job."""
+        return self._jobs().job(job_id)
+
+    def job_events(self, job_id: str, after: int) -> tuple[JobEvent, ...]:
+        """Return the job's events beyond `after`."""
+        return self._jobs().events(job_id, after)
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Ask a running job to stop and undo."""
+        return self._jobs().cancel(job_id)
+
+    def _jobs(self) -> JobManager:
+        if self.manager is None:
+            raise self._no_state()
+        return self.manager
+
+    def _no_state(self) -> Refused:
+        assert self._unusable is not None  # set whenever there is no store
+        why = finding(self._unusable.code, path=str(self._unusable.path), problem=self._unusable.detail)
+        return Refused(503, self._unusable.code, why.summary, why.next_step, why)
+
+    def logs(self, source: str, lines: int) -> LogLines:
+        """Return the last lines of k3s or of the agent, redacted."""
+        if not 1 <= lines <= LINES_ALLOWED:
+            raise Refused(400, "lines-invalid", f"lines must be 1 to {LINES_ALLOWED}.", "")
+        if source == "k3s":
+            found = self.ports.k3s.log(lines)
+        elif source == "agent":
+            found = self._own_log(lines)
+        else:
+            raise Refused(404, "no-such-log", f"There is no log {source!r}; there are k3s and agent.", "")
+        token = self._store.value("token") if self._store else None
+        secrets = (token,) if token else ()
+        return LogLines(source=source, lines=tuple(redact(line, secrets) for line in found))
+
+    def _own_log(self, lines: int) -> tuple[str, ...]:
+        log = self.paths.state / "log/agent.log"
+        try:
+            if self.ports.disk.exists(log):
+                return tuple(self.ports.disk.read(log).decode(errors="replace").splitlines()[-lines:])
+            argv = ["journalctl", "-u", AGENT_UNIT, "-o", "cat", "--no-pager", "-n", str(lines)]
+            return tuple(self.ports.runner.run(argv, timeout=15.0).stdout.splitlines())
+        except (CommandFailed, OSError):
+            return ()
+
+    def kubeconfig(self) -> Kubeconfig:
+        """Return the administrator's kubeconfig."""
+        path = self.paths.kubeconfig
+        if not self.ports.disk.exists(path):
+            raise Refused(404, "no-kubeconfig", "k3s has not written a kubeconfig yet.", "sudo archipel up")
+        return Kubeconfig(path=str(path), content=self.ports.disk.read(path).decode())
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` whenever the report or a job changed; returns the way out."""
+        self._wakes.append(wake)
+        return lambda: self._wakes.remove(wake)
+
+
+def _planned(step: Step, context: Context) -> PlannedStep:
+    """Ask one step; one that cannot know yet, because an earlier one has not run, is needed."""
+    try:
+        already = step.check(context)
+    except (LookupError, StepFailed, CommandFailed, OSError, AssertionError):
+        already = None
+    return PlannedStep(slug=step.slug, title=step.title, needed=already is None, said=already or "")

@@ -1,0 +1,125 @@
+"""The agent as a process: lock, local API, turns at their time, jobs resumed, systemd told. Knows everything.
+
+Long work never happens in the event loop: turns run in one worker thread, jobs in another, API calls in a few more.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from archipel_agent.api.server import ApiServer
+from archipel_agent.compose import open_core, real_ports, settings_or_defaults
+from archipel_agent.core import Core
+from archipel_agent.host.notify import notify
+from archipel_agent.paths import Paths
+from archipel_agent.ports import Ports
+from archipel_agent.settings import Settings
+from archipel_agent.steps.goodbye import doomed
+from archipel_contract.exits import Exit
+
+LOG = logging.getLogger(__name__)
+LEAVE_AFTER_SECONDS = 2.0  # for clients to read that the removal succeeded
+STOP_JOB_SECONDS = 5.0
+
+
+class AlreadyRuns(Exception):
+    """Another agent holds the lock."""
+
+
+class Daemon:
+    """One agent process."""
+
+    def __init__(self, paths: Paths, core: Core, settings: Settings) -> None:
+        """Serve `core`."""
+        self._paths = paths
+        self._core = core
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, or until a removal is complete."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stop.set)
+        server = ApiServer(self._core, self._paths.socket)
+        await server.start()
+        try:
+            if self._core.manager is not None:
+                resumed = await loop.run_in_executor(self._turns, self._core.manager.resume)
+                if resumed is not None:
+                    LOG.info("goes on with the job %s (%s) that was cut off", resumed.id, resumed.verb)
+            notify("READY=1")
+            while not self._stop.is_set():
+                await loop.run_in_executor(self._turns, self._turn)
+                notify("WATCHDOG=1")
+                await self._pause()
+        finally:
+            notify("STOPPING=1")
+            await server.close()
+            self._turns.shutdown()
+
+    def _turn(self) -> None:
+        try:
+            self._core.turn()
+        except Exception:  # the task boundary: a defect in one turn must not end the agent
+            LOG.exception("a turn has a defect; the next one tries again")
+
+    async def _pause(self) -> None:
+        manager = self._core.manager
+        if manager is not None and manager.running() is None and self._core.is_leaving():
+            await asyncio.sleep(LEAVE_AFTER_SECONDS)
+            self._stop.set()
+            return
+        busy = self._core.watched or (manager is not None and manager.running() is not None)
+        seconds = self._settings.watched_interval if busy else self._settings.interval
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+
+def hold_lock(path: Path) -> int:
+    """Return a descriptor that holds the agent's lock for this process; raise AlreadyRuns, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AlreadyRuns(
+            f"another agent runs on this machine (it holds {path}); see `archipel status`"
+        ) from None
+    return descriptor
+
+
+def main(paths: Paths, ports: Ports | None = None, flags: Mapping[str, object] | None = None) -> int:
+    """Run the agent; return its exit code. `flags` are settings from the command line, None where not given."""
+    settings, problem = settings_or_defaults(paths, flags)
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    if problem:
+        LOG.error("settings: %s; going on with the defaults", problem)
+    lock = hold_lock(paths.runtime / "agent.lock")
+    core, database = open_core(paths, ports or real_ports(paths), settings, problem)
+    try:
+        asyncio.run(Daemon(paths, core, settings).run())
+    finally:
+        leaves, keep_state = core.is_leaving(), core.keeps_state()
+        core.forget_leaving()
+        if database is not None:
+            database.close()
+        os.close(lock)
+    if leaves:
+        leave(core.ports, paths, keep_state)
+    return Exit.OK
+
+
+def leave(ports: Ports, paths: Paths, keep_state: bool) -> None:
+    """Remove the agent's own files where no systemd does it."""
+    for path in doomed(paths, keep_state):
+        with contextlib.suppress(OSError):
+            ports.disk.remove_tree(path)

@@ -1,0 +1,187 @@
+"""The one door to files: atomic and durable writes with their mode, and nothing followed out of its place.
+
+After `write`, `copy`, `link` and `remove` return, a power cut cannot take them back: the data is fsynced before the
+rename and the directory after it. The temporary name starts with `.archipel-` so that leftovers can be told and swept.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from archipel_agent.host.mounts import space_of
+from archipel_contract.facts import DiskSpace
+
+TEMPORARY = ".archipel-"
+CHUNK = 1 << 20
+
+
+class SystemDisk:
+    """Files of this machine."""
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of `path`."""
+        return path.read_bytes()
+
+    def exists(self, path: Path) -> bool:
+        """Whether `path` names anything, a dangling link included."""
+        return os.path.lexists(path)
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Replace `path` by `data` with `mode`, all or nothing."""
+        self.make_directory(path.parent, None)
+        with _replacing(path, mode) as descriptor:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """Copy a file of any size into place, all or nothing."""
+        self.make_directory(target.parent, None)
+        with (
+            source.open("rb") as readable,
+            _replacing(target, mode) as descriptor,
+            os.fdopen(os.dup(descriptor), "wb") as writable,
+        ):
+            shutil.copyfileobj(readable, writable, CHUNK)
+
+    def link(self, target: Path, path: Path) -> None:
+        """Make `path` a symbolic link to `target`, replacing a link that is there."""
+        self.make_directory(path.parent, None)
+        temporary = path.with_name(f"{TEMPORARY}{path.name}.{os.getpid()}")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        temporary.symlink_to(target)
+        temporary.replace(path)
+        _sync_directory(path.parent)
+
+    def make_directory(self, path: Path, mode: int | None = 0o755) -> None:
+        """Make `path` and its parents; give it `mode` unless that is None and it is there."""
+        if not path.is_dir():
+            if path.parent != path:
+                self.make_directory(path.parent, None)
+            path.mkdir(mode=0o755, exist_ok=True)
+            path.chmod(0o755)  # whatever the umask says
+            _sync_directory(path.parent)
+        if mode is not None and stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+            _sync_directory(path)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or link, if it is there."""
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        _sync_directory(path.parent)
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return every file and link below `path`, sorted; empty if it is not there."""
+        found = []
+        for place, directories, names in os.walk(path):
+            links = [name for name in directories if os.path.islink(os.path.join(place, name))]
+            found += [Path(place) / name for name in (*names, *links)]
+        return tuple(sorted(found))
+
+    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
+        """Remove a directory with all it holds; raise OSError (EBUSY) if something is mounted inside it."""
+        if not os.path.lexists(path):
+            return
+        if path.is_symlink() or not path.is_dir():
+            self.remove(path)
+            return
+        device = path.stat().st_dev
+        for place, directories, _ in os.walk(path):
+            for name in directories:
+                if os.lstat(os.path.join(place, name)).st_dev != device:
+                    raise OSError(
+                        errno.EBUSY, "another file system is mounted inside", os.path.join(place, name)
+                    )
+        _empty(path, keep)
+        if not any(one.is_relative_to(path) for one in keep):
+            try:
+                path.rmdir()
+            except OSError as error:
+                if error.errno != errno.EBUSY:  # a mount point: emptied is all that can be asked
+                    raise
+        _sync_directory(path.parent)
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """Return the sorted names in a directory; empty if it is not there."""
+        try:
+            return tuple(sorted(os.listdir(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+
+    def mode(self, path: Path) -> int | None:
+        """Return the permission bits of `path`, None if it is not there."""
+        try:
+            return stat.S_IMODE(path.lstat().st_mode)
+        except FileNotFoundError:
+            return None
+
+    def sha256(self, path: Path) -> str:
+        """Return the hexadecimal SHA-256 of a file of any size."""
+        with path.open("rb") as readable:
+            return hashlib.file_digest(readable, "sha256").hexdigest()
+
+    def space(self, path: Path) -> DiskSpace:
+        """Return the file system that holds `path` or its nearest existing parent."""
+        return space_of(path)
+
+
+def _empty(path: Path, keep: frozenset[Path]) -> None:
+    """Remove what is below `path` but the files in `keep` and the directories on their way."""
+    for entry in sorted(path.iterdir()):
+        if entry in keep:
+            continue
+        if any(one.is_relative_to(entry) for one in keep):
+            _empty(entry, keep)
+        elif entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    _sync_directory(path)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, mode: int) -> Iterator[int]:
+    """Give a descriptor whose content takes the place of `path` once the block ends without an error."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
+    try:
+        try:
+            yield descriptor
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hand_over(path: Path, mode: int, group: int | None) -> None:
+    """Give a file its mode, and to `group` (a gid) unless that is None; for the API's socket, which no write makes."""
+    if group is not None:
+        os.chown(path, -1, group)
+    path.chmod(mode)

@@ -1,0 +1,87 @@
+"""The few things the sandboxed agent may not do itself, by name: each runs as a transient unit one can see in the journal.
+
+Where nothing confines the agent (no systemd, or run by hand) the same verbs run in its own process. The transient unit
+is this module run as a program: the verb as argument, its parameters as JSON on standard input.
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from archipel_agent.ports import CommandFailed, Disk, Runner
+
+Verb = Callable[[Mapping[str, str]], None]
+SANDBOX_MARK = "ARCHIPEL_SANDBOXED"  # set by the agent's unit, which also confines it
+TIMEOUT_SECONDS = 120.0
+
+
+class Direct:
+    """Does them in this process."""
+
+    def __init__(self, verbs: Mapping[str, Verb]) -> None:
+        """`verbs` is the table of `verbs_for`, or that with `stop-pods` added."""
+        self._verbs = verbs
+
+    def call(self, verb: str, **parameters: str) -> None:
+        """Do it here."""
+        self._verbs[verb](parameters)
+
+
+class Transient:
+    """Does them in a transient unit named after the verb."""
+
+    def __init__(self, runner: Runner, root: Path) -> None:
+        """Start units through `runner`; paths hang below `root`."""
+        self._runner = runner
+        self._root = root
+
+    def call(self, verb: str, **parameters: str) -> None:
+        """Do it there."""
+        argv = [
+            "systemd-run",
+            "--wait",
+            "--pipe",
+            "--collect",
+            "--quiet",
+            f"--unit=archipel-{verb}-{os.getpid()}",
+        ]
+        argv += [
+            f"--setenv=ARCHIPEL_ROOT={self._root}",
+            sys.executable,
+            "-m",
+            "archipel_agent.privileged",
+            verb,
+        ]
+        try:
+            self._runner.run(argv, timeout=TIMEOUT_SECONDS, stdin=json.dumps(parameters).encode())
+        except CommandFailed as error:
+            last = error.stderr.strip().splitlines()[-1:] or [str(error)]
+            raise CommandFailed(last[0], error.code) from error
+
+
+def is_sandboxed() -> bool:
+    """Whether the agent's unit confines this process."""
+    return bool(os.environ.get(SANDBOX_MARK))
+
+
+def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
+    """Return the verbs about files and kernel settings."""
+    return {
+        "write": lambda p: disk.write(Path(p["path"]), base64.b64decode(p["data"]), int(p["mode"], 8)),
+        "link": lambda p: disk.link(Path(p["target"]), Path(p["path"])),
+        "copy": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8)),
+        "remove": lambda p: disk.remove(Path(p["path"])),
+        "remove-tree": lambda p: disk.remove_tree(
+            Path(p["path"]), frozenset(Path(one) for one in json.loads(p.get("keep", "[]")))
+        ),
+        "kernel-settings": lambda p: set_kernel(json.loads(p["values"]), runner),
+    }
+
+
+def set_kernel(values: Mapping[str, str], runner: Runner) -> None:
+    """Set sysctls now; raise CommandFailed naming the first that cannot be set."""
+    for name, value in values.items():
+        runner.run(["sysctl", "-q", "-w", f"{name}={value}"])

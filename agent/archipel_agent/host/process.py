@@ -1,0 +1,82 @@
+"""Processes told apart by pid and start time, so that a recycled pid is never taken for the one we knew."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+TICKS = os.sysconf("SC_CLK_TCK")
+DEAD_STATES = "ZX"  # proc_pid_stat(5): a zombie is gone for our purposes, whether or not process 1 reaps it
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process that cannot be mistaken for another: `start_ticks` are clock ticks since boot (field 22 of stat)."""
+
+    pid: int
+    start_ticks: int
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Return the living process with this pid, None if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(")") + 2 :].split()  # the command name before may hold blanks and brackets
+    return None if fields[0] in DEAD_STATES else ProcessId(pid, int(fields[19]))
+
+
+def started_at(process: ProcessId) -> datetime:
+    """Return when the process started, by the present wall clock."""
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return datetime.now(UTC) - timedelta(seconds=uptime - process.start_ticks / TICKS)
+
+
+def end(process: ProcessId, grace_seconds: float) -> bool:
+    """End a process with SIGTERM, after the grace with SIGKILL; True once it is gone (always, but for the kernel)."""
+    for sign, patience in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 5.0)):
+        if identify(process.pid) != process:
+            return True
+        try:
+            os.kill(process.pid, sign)
+        except ProcessLookupError:
+            return True
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if identify(process.pid) != process:
+                return True
+            time.sleep(0.05)
+    return identify(process.pid) != process
+
+
+def programs() -> tuple[tuple[int, str], ...]:
+    """Return (pid, program file) of every process, by pid; the first word of its command line where the file is hidden."""
+    found = []
+    for process in psutil.process_iter(["exe", "cmdline"]):
+        program = process.info["exe"] or (process.info["cmdline"] or [""])[0]
+        found.append((process.pid, program))
+    return tuple(sorted(found))
+
+
+def end_tree(pid: int, patience_seconds: float = 10.0) -> None:
+    """Kill a process and all below it at once, and wait until they are gone.
+
+    For containerd's shims: ending only the shim would leave its containers to process 1.
+    """
+    try:
+        family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            os.kill(member, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    deadline = time.monotonic() + patience_seconds
+    while any(identify(member) for member in family) and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -1,0 +1,142 @@
+"""The one door to subprocesses: argv lists, a clean environment, a timeout that ends the whole process group.
+
+Everything the agent starts goes through here; lint bans `subprocess` elsewhere. A command that ends badly becomes a
+CommandFailed whose message a person can read.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from archipel_agent.ports import CommandFailed, Completed
+
+ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL for a command that overstayed
+
+# Nothing else of our environment reaches a child: no proxy, no locale and no KUBECONFIG decides by accident.
+INHERITED = ("HOME", "TERM")
+
+
+class SystemRunner:
+    """Runs commands of this machine."""
+
+    def __init__(self, search_path: str | None = None) -> None:
+        """Look for commands on the administrator's path, then on `search_path` (the PATH of whoever started us)."""
+        extra = os.environ.get("PATH", "") if search_path is None else search_path
+        self._path = f"{ADMIN_PATH}:{extra}" if extra else ADMIN_PATH
+
+    def find(self, command: str) -> Path | None:
+        """Return where `command` is, None if it is nowhere."""
+        place = shutil.which(command, path=self._path)
+        return Path(place) if place else None
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        timeout: float = 30.0,
+        stdin: bytes = b"",
+        ok: tuple[int, ...] = (0,),
+        environment: dict[str, str] | None = None,
+    ) -> Completed:
+        """Run argv to its end; see ports.Runner."""
+        words = [str(word) for word in argv]
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=clean_environment(self._path, environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandFailed(f"{words[0]} cannot be started: {error.strerror or error}") from error
+        with process:
+            try:
+                out, err = process.communicate(stdin, timeout=timeout)
+            except subprocess.TimeoutExpired as late:
+                end_group(process)
+                raise CommandFailed(
+                    f"{_named(words)} did not finish within {timeout:g} s and was ended"
+                ) from late
+            except BaseException:
+                end_group(process)
+                raise
+        done = Completed(
+            argv=tuple(words),
+            code=process.returncode,
+            stdout=out.decode(errors="replace"),
+            stderr=err.decode(errors="replace"),
+        )
+        if done.code not in ok:
+            raise CommandFailed(_explained(done), done.code, done.stdout, done.stderr)
+        return done
+
+
+def clean_environment(path: str = ADMIN_PATH, extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the environment a child gets: PATH, a UTF-8 locale, the few inherited names, and `extra`."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {"PATH": path, "LANG": "C.UTF-8", **kept, **(extra or {})}
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End the process with everything it started: SIGTERM, a grace, SIGKILL; its pipes are drained and closed."""
+    for sign, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        try:
+            process.communicate(timeout=patience)
+            # The leader is gone and its pipes are closed; what still holds the group gets the second signal too.
+        except subprocess.TimeoutExpired:
+            continue
+    for stream in (process.stdout, process.stderr, process.stdin):
+        if stream is not None:
+            stream.close()
+
+
+def spawn_detached(argv: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None) -> int:
+    """Start argv as a process of its own session that outlives us, output appended to `log`; return its pid.
+
+    A shell in between starts it and ends, so that the process belongs to process 1, which reaps it: we may end first.
+    Raises CommandFailed when it cannot be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+    words = ["/bin/sh", "-c", script, "sh", str(log), *(str(word) for word in argv)]
+    try:
+        started = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=clean_environment(extra=environment),
+            start_new_session=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CommandFailed(f"{words[5]} cannot be started: {error}") from error
+    return int(started.stdout)
+
+
+def replace_process(argv: Sequence[str | Path], environment: dict[str, str]) -> None:
+    """Become argv (for `archipel kubectl`, whose terminal, signals and exit code are then kubectl's own)."""
+    words = [str(word) for word in argv]
+    os.execve(words[0], words, {**os.environ, **environment})
+
+
+def _named(words: list[str]) -> str:
+    return " ".join(words[:3])
+
+
+def _explained(done: Completed) -> str:
+    if done.code < 0:
+        return f"{_named(list(done.argv))} was ended by {signal.Signals(-done.code).name}"
+    last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+    return f"{_named(list(done.argv))} ended with code {done.code}" + (
+        f": {last.strip()[:300]}" if last else ""
+    )

@@ -1,0 +1,147 @@
+"""Judge: health, conditions and the one sentence, from what was observed. Pure."""
+
+from archipel_agent.checks.base import Evidence
+from archipel_contract.facts import ClockQuality
+from archipel_contract.findings import Finding, Severity, worst
+from archipel_contract.site import Desired, SiteDocument
+from archipel_contract.status import (
+    ClusterStatus,
+    Condition,
+    Health,
+    K3sStatus,
+    ServiceState,
+    Truth,
+)
+
+
+def health(
+    site: SiteDocument | None, evidence: Evidence, findings: tuple[Finding, ...], working: bool
+) -> Health:
+    """Return the one word."""
+    if working:
+        return Health.WORKING
+    if site is None:
+        return Health.NOT_SET_UP
+    if site.desired is Desired.STOPPED:
+        return Health.STOPPED
+    if any(one.severity is Severity.PROBLEM for one in findings):
+        return Health.UNHEALTHY
+    if evidence.cluster is None:
+        return Health.UNKNOWN
+    return Health.HEALTHY if is_good(site, evidence.cluster) else Health.UNHEALTHY
+
+
+def is_good(site: SiteDocument, cluster: ClusterStatus) -> bool:
+    """Whether API, every node of the site and every pod are as they should be."""
+    names = {node.name for node in cluster.nodes if node.ready}
+    nodes_ready = all(node.node_name in names for node in site.nodes)
+    return cluster.ready and nodes_ready and all(pod.ready for pod in cluster.pods)
+
+
+def fingerprint(evidence: Evidence) -> tuple[object, ...]:
+    """Return what, when it changes, makes a closer look worth its cost."""
+    cluster = evidence.cluster
+    pods = tuple((pod.name, pod.ready, pod.reason) for pod in cluster.pods) if cluster else ()
+    nodes = tuple((node.name, node.ready, node.reason) for node in cluster.nodes) if cluster else ()
+    addresses = tuple(nic.addresses for nic in evidence.facts.nics if not nic.virtual)
+    throttling = evidence.usage.throttling
+    state = (evidence.k3s.state, evidence.k3s.pid, evidence.k3s.restarts, evidence.clock)
+    return (*state, throttling, addresses, bool(cluster and cluster.ready), nodes, pods)
+
+
+def sentence(
+    site: SiteDocument | None,
+    evidence: Evidence,
+    findings: tuple[Finding, ...],
+    did: tuple[str, ...],
+    job: str,
+) -> str:
+    """Return what this turn saw and did."""
+    seen = _seen(site, evidence, findings, job)
+    return f"{'; '.join(did)}; {seen}" if did else seen
+
+
+def _seen(site: SiteDocument | None, evidence: Evidence, findings: tuple[Finding, ...], job: str) -> str:
+    if job:
+        return f"the job {job} is running"
+    if site is None:
+        return "this machine is not a site yet; `archipel up` makes it one"
+    if site.desired is Desired.STOPPED:
+        return f"site {site.name} is stopped, as asked; `archipel up` starts it"
+    gravest = worst(tuple(one for one in findings if one.severity is Severity.PROBLEM))
+    if gravest is not None:
+        return gravest.summary
+    cluster = evidence.cluster
+    if cluster is None or not cluster.reachable:
+        return f"site {site.name}: {_k3s_words(evidence.k3s)}, its API does not answer"
+    ready = sum(node.ready for node in cluster.nodes)
+    running = sum(pod.ready for pod in cluster.pods)
+    return f"site {site.name}: {ready} of {len(site.nodes)} nodes ready, {running} of {len(cluster.pods)} pods ready"
+
+
+def _k3s_words(k3s: K3sStatus) -> str:
+    words = {
+        ServiceState.ABSENT: "k3s is not set up",
+        ServiceState.STOPPED: "k3s does not run",
+        ServiceState.STARTING: "k3s is starting",
+        ServiceState.RUNNING: "k3s runs",
+        ServiceState.FAILING: "k3s keeps ending",
+    }
+    return words.get(k3s.state, "k3s cannot be seen")
+
+
+def conditions(site: SiteDocument | None, evidence: Evidence) -> tuple[Condition, ...]:
+    """Return the conditions as of now, without transition times."""
+    generation = site.generation if site else 0
+    cluster = evidence.cluster
+    k3s = evidence.k3s
+    answers = [
+        (
+            "K3sRunning",
+            _truth(k3s.state is ServiceState.RUNNING, k3s.state is not ServiceState.UNKNOWN),
+            k3s.state.value,
+        ),
+        ("ApiReady", _truth(bool(cluster and cluster.ready), cluster is not None), _api_reason(cluster)),
+        ("NodeReady", *_node(site, cluster)),
+        ("PodsReady", *_pods(cluster)),
+        (
+            "ClockTrusted",
+            _truth(evidence.clock is not ClockQuality.WRONG, evidence.clock is not ClockQuality.UNKNOWN),
+            evidence.clock.value,
+        ),
+    ]
+    return tuple(
+        Condition(type=kind, status=status, reason=_camel(reason), observed_generation=generation)
+        for kind, status, reason in answers
+    )
+
+
+def _truth(holds: bool, known: bool) -> Truth:
+    return Truth.UNKNOWN if not known else Truth.TRUE if holds else Truth.FALSE
+
+
+def _api_reason(cluster: ClusterStatus | None) -> str:
+    if cluster is None:
+        return "not-asked"
+    return "ready" if cluster.ready else "not-ready" if cluster.reachable else "unreachable"
+
+
+def _node(site: SiteDocument | None, cluster: ClusterStatus | None) -> tuple[Truth, str]:
+    if site is None or cluster is None or not cluster.reachable:
+        return Truth.UNKNOWN, "not-asked"
+    node = next((one for one in cluster.nodes if one.name == site.nodes[0].node_name), None)
+    if node is None:
+        return Truth.FALSE, "not-registered"
+    return _truth(node.ready, True), node.reason or "ready"
+
+
+def _pods(cluster: ClusterStatus | None) -> tuple[Truth, str]:
+    if cluster is None or not cluster.reachable:
+        return Truth.UNKNOWN, "not-asked"
+    first = next((pod for pod in cluster.pods if not pod.ready), None)
+    return (Truth.TRUE, "all-ready") if first is None else (Truth.FALSE, first.reason or "not-ready")
+
+
+def _camel(reason: str) -> str:
+    """Return `not-asked` as `NotAsked`, the form Kubernetes asks of reasons."""
+    return "".join(part[:1].upper() + part[1:] for part in reason.replace("_", "-").split("-"))

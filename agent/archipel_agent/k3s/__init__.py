@@ -1,0 +1,1 @@
+"""Stock k3s as Archipel sees it: its files, its unit, its service, its API; parsers sit above the two ports."""

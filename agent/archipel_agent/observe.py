@@ -1,0 +1,160 @@
+"""Observe: read the world through the ports into one value that is then judged without touching anything.
+
+`glance` is what the idle loop takes: /proc, /sys and three requests on a kept connection, no process started. `gather`
+adds everything a check may want (logs, listeners, versions) and is for jobs, the doctor, and turns in which something
+is not OK.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archipel_agent import clocks
+from archipel_agent.checks.base import Evidence, Wishes
+from archipel_agent.k3s import parse
+from archipel_agent.k3s.config import KERNEL_SETTINGS
+from archipel_agent.paths import Paths
+from archipel_agent.ports import CommandFailed, Ports
+from archipel_agent.state.store import Store
+from archipel_contract.site import SiteDocument
+from archipel_contract.status import ClusterStatus, K3sStatus, ServiceState
+
+LOG_LINES = 2000
+MODULES = ("br_netfilter", "overlay", "vxlan", "nf_conntrack", "iptable_nat", "iptable_filter")
+CONTAINERD_LOG_TAIL = 64 << 10
+OTHER_CLUSTERS = {"k3s", "k3s-server", "k3s-agent", "kubelet", "kubelite", "k0s", "rke2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What does not change while the agent runs, and what is wrong with our own files."""
+
+    paths: Paths
+    store: Store | None
+    state_problem: str = ""
+    settings_problem: str = ""
+
+    def site(self) -> SiteDocument | None:
+        """Return the site document in force: the current one, or the one a running `up` is bringing about."""
+        return (self.store.site() or self.store.site("desired")) if self.store else None
+
+
+def glance(ports: Ports, world: World) -> Evidence:
+    """Return what the idle loop looks at."""
+    site = world.site()
+    now = ports.clock.now()
+    earliest = clocks.floor(world.store)
+    k3s = ports.k3s.status()
+    return Evidence(
+        now=now,
+        facts=ports.machine.facts(),
+        usage=ports.machine.usage(),
+        clock=clocks.quality(now, earliest, ports.machine.clock_synchronized()),
+        not_before=earliest,
+        is_root=ports.machine.is_root() or ports.rehearsed,
+        site=site,
+        k3s=replace(k3s, version=site.k3s.version if site else ""),
+        cluster=cluster(ports, k3s) if site else None,
+        state_problem=world.state_problem,
+        settings_problem=world.settings_problem,
+    )
+
+
+def cluster(ports: Ports, k3s: K3sStatus) -> ClusterStatus:
+    """Return the cluster as its API shows it, without asking when k3s cannot be there."""
+    if k3s.state in (ServiceState.ABSENT, ServiceState.STOPPED):
+        return ClusterStatus(reachable=False, message="k3s does not run")
+    ready = ports.kube.request("GET", "/readyz")
+    if ready.status == 0:
+        return parse.cluster(ready, ready, ready)
+    # resourceVersion=0 lets the API answer from its cache (kubernetes.io, API concepts, "Any").
+    nodes = ports.kube.request("GET", "/api/v1/nodes?resourceVersion=0")
+    pods = ports.kube.request("GET", "/api/v1/pods?resourceVersion=0")
+    return parse.cluster(ready, nodes, pods)
+
+
+def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Path | None = None) -> Evidence:
+    """Return everything a check may want."""
+    seen = glance(ports, world)
+    paths = world.paths
+    used = binary or (Path(seen.site.k3s.path) if seen.site else None) or ports.runner.find("k3s")
+    version, problem = _version(ports, used)
+    return replace(
+        seen,
+        wishes=wishes or Wishes(),
+        k3s_log=ports.k3s.log(LOG_LINES) if seen.site else None,
+        containerd_log=_tail(ports, paths.k3s_data / "agent/containerd/containerd.log")
+        if seen.site
+        else None,
+        listeners=ports.machine.listeners(),
+        kernel_settings={name: ports.machine.kernel_setting(name) for name in KERNEL_SETTINGS},
+        modules={name: ports.machine.has_module(name) for name in MODULES},
+        disks={"data": ports.disk.space(paths.k3s_data), "state": ports.disk.space(paths.state)},
+        iptables=_iptables(ports),
+        resolv_conf=_text(ports, paths.at("etc/resolv.conf")),
+        resolv_conf_upstream=_text(ports, paths.at("run/systemd/resolve/resolv.conf")) or "",
+        kernel_command_line=_text(ports, Path("/proc/cmdline")),
+        foreign_k3s=foreign(ports, paths, seen),
+        binary=version,
+        binary_problem=problem,
+        k3s_drop_ins=_drop_ins(ports, paths),
+        userland_bits=64 if sys.maxsize > 1 << 32 else 32,
+    )
+
+
+def _version(ports: Ports, binary: Path | None) -> tuple[str | None, str]:
+    if binary is None:
+        return None, ""
+    try:
+        return f"{binary}: {ports.k3s.version_text(binary).splitlines()[0]}", ""
+    except (CommandFailed, IndexError) as error:
+        return None, str(error) or f"{binary} prints no version"
+
+
+def foreign(ports: Ports, paths: Paths, seen: Evidence) -> tuple[str, ...]:
+    """Return the signs of a Kubernetes that is not ours, one line each."""
+    if seen.site is not None:
+        return ()
+    signs = [
+        f"unit {path}"
+        for path in (paths.k3s_unit, paths.units / "k3s-agent.service")
+        if ports.disk.exists(path)
+    ]
+    signs += [
+        f"data in {path}"
+        for path in (paths.k3s_data / "server/db", paths.k3s_data / "agent/client-kubelet.crt")
+        if ports.disk.exists(path)
+    ]
+    processes = {
+        (one.process, one.pid) for one in ports.machine.listeners() or () if one.process in OTHER_CLUSTERS
+    }
+    signs += sorted(f"process {name} (pid {pid})" for name, pid in processes)
+    return tuple(signs)
+
+
+def _text(ports: Ports, path: Path) -> str | None:
+    try:
+        return ports.disk.read(path).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _tail(ports: Ports, path: Path) -> tuple[str, ...] | None:
+    content = _text(ports, path)
+    return None if content is None else tuple(content[-CONTAINERD_LOG_TAIL:].splitlines())
+
+
+def _drop_ins(ports: Ports, paths: Paths) -> str:
+    directory = paths.k3s_settings / "config.yaml.d"
+    names = [name for name in ports.disk.names(directory) if name.endswith((".yaml", ".yml"))]
+    return "\n".join(_text(ports, directory / name) or "" for name in names)
+
+
+def _iptables(ports: Ports) -> str | None:
+    place = ports.runner.find("iptables")
+    if place is None:
+        return None
+    try:
+        return ports.runner.run([place, "--version"], timeout=5.0).stdout
+    except CommandFailed:
+        return None

@@ -1,0 +1,51 @@
+"""Plan: what should be done now about what is seen. Pure; acting is `turn`'s.
+
+Under systemd the answer is nearly always nothing: systemd keeps k3s, and what an administrator stopped by hand stays
+stopped (a finding says so). Without systemd the agent does what systemd would.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from archipel_contract.site import Desired, SiteDocument
+from archipel_contract.status import K3sStatus, ServiceState
+
+FIRST_DELAY_SECONDS = 5.0  # systemd's RestartSec in our unit of k3s
+LONGEST_DELAY_SECONDS = 300.0
+
+
+class Act(StrEnum):
+    """What a turn may do."""
+
+    START_K3S = "start-k3s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing to do, and why."""
+
+    act: Act
+    reason: str
+
+
+def delay(restarts: int) -> float:
+    """Return the seconds to wait before another start: doubling, so that a broken k3s does not wear out the card."""
+    doublings = min(restarts, 10)
+    return min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
+
+
+def plan(
+    site: SiteDocument | None, k3s: K3sStatus, last_start: datetime | None, now: datetime
+) -> tuple[Action, ...]:
+    """Return what to do; `last_start` is when a turn last started k3s."""
+    if site is None or site.desired is Desired.STOPPED or k3s.kept_by == "systemd":
+        return ()
+    if k3s.state not in (ServiceState.STOPPED, ServiceState.FAILING) or k3s.pid is not None:
+        return ()
+    waited = (now - last_start).total_seconds() if last_start else None
+    # A clock that jumped back must not stop the restarts for years.
+    if waited is not None and 0 <= waited < delay(k3s.restarts):
+        return ()
+    ended = "it had ended" if k3s.state is ServiceState.FAILING else "it was not running"
+    return (Action(act=Act.START_K3S, reason=ended),)

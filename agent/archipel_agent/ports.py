@@ -1,0 +1,300 @@
+"""The ports: everything the agent's decisions need from the world, as narrow protocols.
+
+`host/` and `k3s/` hold the real implementations, `rehearsal/` the simulated machine, `tests/fakes/` the treacherous ones.
+All calls block; they are made from worker threads, never from the event loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
+from archipel_contract.status import K3sStatus
+
+
+class Cancelled(Exception):
+    """The job was asked to stop while it waited."""
+
+
+class CommandFailed(Exception):
+    """A command ended badly; the message explains it for people, `code` is None when it never ran or was killed."""
+
+    def __init__(self, message: str, code: int | None = None, stdout: str = "", stderr: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A command that ran to its end; texts are decoded with replacement and redacted by whoever shows them."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Clock(Protocol):
+    """Time. The wall clock may lie; durations come from `monotonic`."""
+
+    def now(self) -> datetime:
+        """Return the wall clock as an aware UTC datetime."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` pass; raise Cancelled when the waiting job is asked to stop."""
+        ...
+
+
+class Entropy(Protocol):
+    """Randomness for names, tokens and jitter."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return `count` unpredictable bytes."""
+        ...
+
+
+class Disk(Protocol):
+    """The one door to files. Writes are atomic and durable when the call returns; all paths are absolute.
+
+    Raises OSError as the system does; callers that show it use `explain.os_error`.
+    """
+
+    def read(self, path: Path) -> bytes:
+        """Return the content; raise FileNotFoundError if there is none."""
+        ...
+
+    def exists(self, path: Path) -> bool:
+        """Whether `path` names anything, a dangling link included."""
+        ...
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Replace `path` by `data` with `mode`, all or nothing, missing parent directories made with 0755."""
+        ...
+
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """Copy a file of any size into place, all or nothing."""
+        ...
+
+    def link(self, target: Path, path: Path) -> None:
+        """Make `path` a symbolic link to `target`, replacing a link that is there."""
+        ...
+
+    def make_directory(self, path: Path, mode: int = 0o755) -> None:
+        """Make `path` and its parents; give it `mode` even if it is there."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or link; nothing happens if there is none."""
+        ...
+
+    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
+        """Remove a directory with all it holds but the files in `keep` (and the directories they are in), never
+        following links or crossing into another file system."""
+        ...
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return every file and link below `path`, sorted; empty if it is not there."""
+        ...
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """Return the sorted names in a directory; empty if it is not there."""
+        ...
+
+    def mode(self, path: Path) -> int | None:
+        """Return the permission bits of `path`, None if it is not there."""
+        ...
+
+    def sha256(self, path: Path) -> str:
+        """Return the hexadecimal SHA-256 of a file of any size."""
+        ...
+
+    def space(self, path: Path) -> DiskSpace:
+        """Return the file system that holds `path` or its nearest existing parent."""
+        ...
+
+
+class Runner(Protocol):
+    """The one door to subprocesses."""
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        timeout: float = 30.0,
+        stdin: bytes = b"",
+        ok: tuple[int, ...] = (0,),
+        environment: dict[str, str] | None = None,
+    ) -> Completed:
+        """Run argv to its end with a clean environment; raise CommandFailed when it is missing, times out (its whole
+        process group is killed) or ends with a code not in `ok`."""
+        ...
+
+    def find(self, command: str) -> Path | None:
+        """Return where `command` is on the administrator's PATH."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One listening TCP socket or bound UDP socket."""
+
+    port: int
+    address: str
+    protocol: str = "tcp"
+    process: str = ""
+    pid: int | None = None
+
+
+class Machine(Protocol):
+    """What the machine says of itself. None means "could not be read"."""
+
+    def facts(self) -> NodeFacts:
+        """Return what this machine is."""
+        ...
+
+    def usage(self) -> NodeUsage:
+        """Return one sample; CPU is measured since the previous call."""
+        ...
+
+    def clock_synchronized(self) -> bool | None:
+        """Whether the kernel says that something disciplines the clock."""
+        ...
+
+    def listeners(self) -> tuple[Listener, ...] | None:
+        """Return every listening socket (expensive: not for the idle loop)."""
+        ...
+
+    def kernel_setting(self, name: str) -> str | None:
+        """Return a sysctl such as `vm.overcommit_memory`."""
+        ...
+
+    def has_module(self, name: str) -> bool | None:
+        """Whether the kernel has, has loaded, or could load a module."""
+        ...
+
+    def is_root(self) -> bool:
+        """Whether this process may change the system."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSpec:
+    """How to run k3s: the command line and the text of its unit where systemd keeps it."""
+
+    argv: tuple[str, ...]
+    unit: str
+
+
+class K3sHost(Protocol):
+    """The k3s on this machine: what its command line says, its life as a service, its raw log lines."""
+
+    def version_text(self, binary: Path) -> str:
+        """Return the standard output of `k3s --version`; raise CommandFailed if it does not run here."""
+        ...
+
+    def install_service(self, spec: UnitSpec) -> None:
+        """Make k3s a service that comes back after a reboot; nothing is started."""
+        ...
+
+    def service_installed(self, spec: UnitSpec) -> bool:
+        """Whether the service is installed exactly so."""
+        ...
+
+    def remove_service(self) -> None:
+        """Stop k3s becoming started at boot and forget its service; its process is not touched."""
+        ...
+
+    def start(self) -> None:
+        """Start the service and return without waiting for it to be ready."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the k3s process; its containers keep running."""
+        ...
+
+    def stop_pods(self) -> None:
+        """End every container and remove what k3s mounted, linked and added to the firewall (what k3s-killall.sh does)."""
+        ...
+
+    def status(self) -> K3sStatus:
+        """Return how the service stands (version left empty)."""
+        ...
+
+    def log(self, lines: int) -> tuple[str, ...]:
+        """Return the last log lines of the current and earlier runs, oldest first, unredacted."""
+        ...
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Return what k3s left in the kernel: mounts, links, network namespaces, firewall chains, one line each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeReply:
+    """An answer of the Kubernetes API; `status` is 0 when nobody answered, and `body` then says why."""
+
+    status: int
+    body: bytes
+
+
+class KubeApi(Protocol):
+    """One kept-alive connection to the Kubernetes API of this site."""
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+    ) -> KubeReply:
+        """Send one request and return the answer; never raises for what the network does."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one (with credentials read anew)."""
+        ...
+
+
+class Privileged(Protocol):
+    """Does what the sandboxed agent may not do itself; `host/privileged.py` has the table of verbs."""
+
+    def call(self, verb: str, **parameters: str) -> None:
+        """Do it; raise CommandFailed or OSError."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Downloads over HTTP(S)."""
+
+    def fetch(self, url: str, limit: int) -> bytes:
+        """Return the body of a small file of at most `limit` bytes; raise FetchFailed."""
+        ...
+
+    def download(self, url: str, target: Path, limit: int) -> None:
+        """Write the body to `target`, going on from what is there already; raise FetchFailed."""
+        ...
+
+
+class FetchFailed(Exception):
+    """A download did not succeed; the message says which and why in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All ports of one node, handed to whoever decides or acts."""
+
+    clock: Clock
+    entropy: Entropy
+    disk: Disk
+    runner: Runner
+    machine: Machine
+    k3s: K3sHost
+    kube: KubeApi
+    fetcher: Fetcher
+    privileged: Privileged
+    rehearsed: bool = False

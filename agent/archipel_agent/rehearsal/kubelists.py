@@ -1,0 +1,84 @@
+"""The lists of the simulated API: its one node, and the core pods as they come up; all from recorded answers."""
+
+import copy
+from typing import Any
+
+from archipel_agent.rehearsal import recordings
+from archipel_agent.rehearsal.datastore import Datastore
+from archipel_agent.rehearsal.life import NODE_READY, PODS_READY, PROBE_SECONDS, REGISTERED, Run
+from archipel_agent.rehearsal.world import SimulatedWorld
+
+LISTS = ("/api/v1/nodes", "/api/v1/pods", "/api/v1/events", "/api/v1/namespaces", "/api/v1/services")
+KINDS = {"nodes": "NodeList", "pods": "PodList"}
+
+# The component of config.yaml's `disable` behind each recorded pod.
+COMPONENTS = {
+    "coredns-": "coredns",
+    "local-path-provisioner-": "local-storage",
+    "metrics-server-": "metrics-server",
+    "traefik-": "traefik",
+}
+PROBED_LAST = "metrics-server-"  # its readiness probe takes ten seconds longer than the others'
+NOT_READY = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+
+
+def listed(path: str, run: Run, datastore: Datastore, world: SimulatedWorld) -> dict[str, Any]:
+    """Return the list at `path` as it is now."""
+    kind = path.rpartition("/")[2]
+    found: list[dict[str, Any]] = []
+    if kind == "nodes":
+        found = _nodes(run, datastore, world)
+    elif kind == "pods":
+        found = _pods(run, datastore, world)
+    return {"kind": KINDS.get(kind, "List"), "apiVersion": "v1", "metadata": {}, "items": found}
+
+
+def _nodes(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[str, Any]]:
+    if not datastore.node_seen:
+        return []
+    items = recordings.items("nodes.json", run.node, run.address)
+    # After a later start the API shows the node as it was last, until its kubelet speaks.
+    ready = min(run.reaches(NODE_READY), run.reaches(REGISTERED) + run.pace)
+    if run.recording == "later-start" or ready <= world.clock.monotonic():
+        return list(items)
+    waiting = copy.deepcopy(items[0])
+    for condition in waiting["status"]["conditions"]:
+        if condition["type"] == "Ready":
+            condition.update(status="False", reason="KubeletNotReady", message=NOT_READY)
+    return [waiting]
+
+
+def _pods(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[str, Any]]:
+    if not datastore.node_seen:
+        return []
+    now = world.clock.monotonic()
+    disabled = run.config.get("disable", [])
+    hidden = disabled if isinstance(disabled, list) else []
+    found = []
+    for name, component in COMPONENTS.items():
+        if component in hidden:
+            continue
+        source = "pods-ready.json" if _is_ready(run, name, now) else "pods-starting.json"
+        if run.recording == "offline-image":
+            source = "pods-without-image.json"
+        found.append(_pod(recordings.items(source, run.node, run.address), name))
+    return found
+
+
+def _is_ready(run: Run, name: str, now: float) -> bool:
+    if run.recording == "later-start":
+        return True
+    seconds = PROBE_SECONDS * run.pace if name == PROBED_LAST else 0.0
+    return run.reaches(PODS_READY) + seconds <= now
+
+
+def _pod(items: tuple[dict[str, Any], ...], name: str) -> dict[str, Any]:
+    for item in items:
+        if item["metadata"]["name"].startswith(name):
+            return item
+    other = copy.deepcopy(items[0])  # a component that was off when the recording was made
+    other["metadata"]["name"] = f"{name}7d9c5b6f4-x2k8p"
+    return other

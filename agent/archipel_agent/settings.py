@@ -1,0 +1,112 @@
+"""Settings of the agent: default < file < environment < command line, each field with its meaning.
+
+The file is `agent.toml` in the settings directory; environment names are `ARCHIPEL_` plus the field in capitals. An
+unknown key or a wrong type is refused with its place: on a device a typing error must not silently become a default.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+FILE = "agent.toml"
+PREFIX = "ARCHIPEL_"
+
+
+class SettingsInvalid(Exception):
+    """Settings cannot be used; the message names file or variable, key, and what is expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. Durations are seconds."""
+
+    interval: float = 10.0
+    """Seconds between two turns when nobody watches. Longer saves power, shorter notices sooner."""
+
+    watched_interval: float = 2.0
+    """Seconds between two turns while a client watches."""
+
+    release_url: str = "https://github.com/k3s-io/k3s/releases"
+    """Where k3s is downloaded from when no file is given; a mirror keeps upstream's layout."""
+
+    k3s_version: str = ""
+    """The k3s to download when `up` names none, such as v1.36.3+k3s1; empty refuses to choose one."""
+
+    api_timeout: float = 900.0
+    """Seconds until a starting k3s whose API does not answer counts as failed; k3s itself waits as long."""
+
+    node_timeout: float = 600.0
+    """Seconds from the API's answer until the node must be Ready."""
+
+    pods_timeout: float = 300.0
+    """Seconds from the node being Ready until the core pods must be."""
+
+    log_level: str = "INFO"
+    """How much the agent writes to its log: DEBUG, INFO, WARNING or ERROR."""
+
+    language: str = "en"
+    """Language of sentences in the agent's own log: en or de. Clients choose their own."""
+
+
+LEAST = {
+    "interval": 1.0,
+    "watched_interval": 0.5,
+    "api_timeout": 1.0,
+    "node_timeout": 1.0,
+    "pods_timeout": 1.0,
+}
+CHOICES = {"log_level": ("DEBUG", "INFO", "WARNING", "ERROR"), "language": ("en", "de")}
+
+
+def load(directory: Path, environment: Mapping[str, str] | None = None, **flags: object) -> Settings:
+    """Return the settings; `flags` with the value None count as not given. Raises SettingsInvalid."""
+    known = {field.name: field.type for field in fields(Settings)}
+    values: dict[str, object] = {}
+    path = directory / FILE
+    for name, value in _file(path).items():
+        if name not in known:
+            raise SettingsInvalid(f"{path}: unknown key {name!r}; known are {', '.join(sorted(known))}")
+        values[name] = _checked(name, value, f"{path}: {name}")
+    for name in known:
+        variable = PREFIX + name.upper()
+        text = (os.environ if environment is None else environment).get(variable)
+        if text is not None:
+            values[name] = _checked(name, text, variable)
+    for name, value in flags.items():
+        if value is not None:
+            values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    return Settings(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
+
+
+def _file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{path} is not TOML: {error}") from error
+
+
+def _checked(name: str, value: object, place: str) -> object:
+    wanted = type(getattr(Settings(), name))
+    if wanted is float:
+        try:
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise ValueError
+            number = float(value)
+        except ValueError:
+            raise SettingsInvalid(f"{place} must be a number of seconds, not {value!r}") from None
+        if not LEAST[name] <= number < 1e9:
+            raise SettingsInvalid(f"{place} must be at least {LEAST[name]:g} seconds, not {value!r}")
+        return number
+    if not isinstance(value, str):
+        raise SettingsInvalid(f"{place} must be text in quotes, not {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise SettingsInvalid(f"{place} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    return value

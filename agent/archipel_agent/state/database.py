@@ -1,0 +1,125 @@
+"""The state database: opened with full durability, or refused with the reason.
+
+One connection, shared by threads under a lock. `synchronous=FULL` in WAL mode makes a commit survive a power cut
+(sqlite.org/pragma.html#pragma_synchronous). A database that is damaged, newer than this program, locked or on a
+read-only disk is left exactly as it is; the agent then goes on without state and says so.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+SCHEMA_VERSION = 1
+LOCK_SECONDS = 3.0
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE jobs (id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX jobs_by_key ON jobs (key);
+CREATE TABLE journal (
+    job TEXT NOT NULL, position INTEGER NOT NULL, step TEXT NOT NULL, phase TEXT NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (job, position)
+) WITHOUT ROWID;
+CREATE TABLE durations (step TEXT NOT NULL, number INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (step, number))
+    WITHOUT ROWID;
+"""
+
+
+class StateUnusable(Exception):
+    """The database cannot be used; `code` is the finding: state-damaged, state-newer, state-locked, state-read-only."""
+
+    def __init__(self, code: str, path: Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.code = code
+        self.path = path
+        self.detail = detail
+
+
+class Database:
+    """An open state database."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, making it if it is not there; raise StateUnusable."""
+        self._path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise StateUnusable(_code(error), path, str(error)) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise StateUnusable(_code(error), path, str(error)) from error
+        except StateUnusable:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            detail = f"written by a newer Archipel (schema {version}, this program knows {SCHEMA_VERSION})"
+            raise StateUnusable("state-newer", self._path, detail)
+        verdict = run("PRAGMA quick_check").fetchone()[0]
+        if verdict != "ok":
+            raise StateUnusable("state-damaged", self._path, verdict)
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=FULL")
+        if version == 0:
+            with self.transaction():
+                for statement in SCHEMA.split(";"):
+                    run(statement)
+                run(f"PRAGMA user_version={SCHEMA_VERSION}")
+        else:
+            run("BEGIN IMMEDIATE")  # shows a read-only disk or a foreign lock now, not in the middle of a job
+            run("COMMIT")
+        self._path.chmod(0o600)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside one transaction: all of it is durable after the block, or none of it.
+
+        Raises StateUnusable when the database cannot be written (a full or failing disk, a lock that stays).
+        """
+        with self._lock, self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading; raises StateUnusable when it cannot be read."""
+        with self._lock, self._explained():
+            yield self._connection
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateUnusable(_code(error), self._path, str(error)) from error
+
+    def close(self) -> None:
+        """Close the database; it is whole at any time, this only frees the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def _code(error: Exception) -> str:
+    message = str(error).lower()
+    if "locked" in message or "busy" in message:
+        return "state-locked"
+    if isinstance(error, OSError) or "readonly" in message or "unable to open" in message:
+        return "state-read-only"
+    return "state-damaged"

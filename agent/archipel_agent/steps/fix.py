@@ -1,0 +1,22 @@
+"""Repairs the agent can do itself, by the code of the finding; the doctor offers them, `archipel doctor --fix CODE` runs
+them."""
+
+from collections.abc import Mapping
+
+from archipel_agent.steps import kernel, service, start, write_config
+from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_contract.catalogue import finding
+
+# finding code -> the steps that put it right; each of them is part of `up` as well and therefore safe to repeat.
+REPAIRS: Mapping[str, tuple[Step, ...]] = {
+    "kernel-setting-wrong": (kernel.STEP, start.STEP),
+    "k3s-stopped": (write_config.STEP, service.STEP, start.STEP),
+}
+
+
+def refuse(context: Context) -> str:
+    """Say that there is nothing the agent can do by itself."""
+    raise StepFailed(finding("no-fix", finding=context.options.code), refused=True)
+
+
+NO_REPAIR = Step(slug="no-repair", title="Look for a repair", run=refuse)

@@ -1,0 +1,93 @@
+"""Give the agent an identity of its own towards Kubernetes, so that the administrator's is not used day by day."""
+
+import base64
+import json
+from pathlib import Path
+
+from archipel_agent.k3s.identity import NAMESPACE, SECRET, apply_body, apply_path, objects, removal_paths
+from archipel_agent.paths import Paths
+from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_contract.catalogue import finding
+from archipel_contract.findings import Finding
+
+APPLY = "application/apply-patch+yaml"
+WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.1
+
+
+def identity_file(paths: Paths) -> Path:
+    """Return where the identity is kept."""
+    return paths.state / "kube/identity.json"
+
+
+def check(context: Context) -> str | None:
+    """Nothing to do when there is one and the API knows it."""
+    if not context.ports.disk.exists(identity_file(context.paths)):
+        return None
+    if context.ports.kube.request("GET", "/version").status == 401:
+        context.ports.disk.remove(identity_file(context.paths))  # of an earlier cluster, or revoked
+        context.ports.kube.close()
+        return None
+    return "kept"
+
+
+def run(context: Context) -> str:
+    """Make account, role, binding and token, and keep the token in a file only root reads."""
+    kube = context.ports.kube
+    for path, body in objects():
+        reply = kube.request("PATCH", apply_path(path), apply_body(body), APPLY)
+        if reply.status not in (200, 201):
+            raise StepFailed(_refused(path, reply.status, reply.body))
+    secret = _token(context)
+    content = {
+        "token": base64.b64decode(secret["token"]).decode(),
+        "ca": base64.b64decode(secret["ca.crt"]).decode(),
+    }
+    context.ports.disk.write(identity_file(context.paths), json.dumps(content).encode(), 0o600)
+    kube.close()
+    return "service account with read access"
+
+
+def _token(context: Context) -> dict[str, str]:
+    """Wait for the token controller to fill the Secret."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}"
+    clock = context.ports.clock
+    deadline = clock.monotonic() + WAIT_SECONDS
+    while True:
+        reply = context.ports.kube.request("GET", path)
+        data: dict[str, str] = json.loads(reply.body).get("data") or {} if reply.status == 200 else {}
+        if "token" in data and "ca.crt" in data:
+            return data
+        if clock.monotonic() >= deadline:
+            raise StepFailed(_refused(path, reply.status, b"no token was issued"))
+        clock.wait(POLL_SECONDS)
+
+
+def _refused(path: str, status: int, body: bytes) -> Finding:
+    said = body[:200].decode(errors="replace")
+    return finding("job-failed", step="identity", problem=f"{path} answered {status}: {said}")
+
+
+def forget(context: Context) -> str:
+    """Remove the identity from the cluster, as far as its API answers, and from the disk."""
+    context.ports.disk.remove(identity_file(context.paths))
+    context.ports.kube.close()
+    left = 0
+    for path in removal_paths():
+        reply = context.ports.kube.request("DELETE", path)
+        left += reply.status not in (200, 202, 404)
+    context.ports.kube.close()
+    return (
+        "removed" if not left else "removed here; the API did not answer, so its objects stay in the cluster"
+    )
+
+
+def undo(context: Context) -> None:
+    """Take the identity back for a site that never came into force."""
+    if context.store.site() is None:
+        forget(context)
+
+
+STEP = Step(
+    slug="identity", title="Give the agent its own read-only identity", check=check, run=run, undo=undo
+)

@@ -1,0 +1,51 @@
+"""Settle what this site is: identity, names, addresses, networks, token. Kept before anything of it is used."""
+
+import json
+from pathlib import Path
+
+from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_agent.steps.decide import Unsettled, settle
+from archipel_contract.names import new_site_id
+
+STOOD_BEFORE = "stood_before"
+TOKEN_BYTES = 24  # 192 random bits, as many as k3s takes for a token it makes itself (16 bytes) and more
+
+
+def run(context: Context) -> str:
+    """Write the desired site document and the token, once; asking again keeps both."""
+    store = context.store
+    before = store.site() or store.site("desired")
+    site_id = before.site_id if before else new_site_id(context.ports.entropy.bytes)
+    try:
+        document = settle(context.options, context.ports.machine.facts(), before, context.node_id, site_id)
+    except Unsettled as error:
+        raise StepFailed(error.finding, refused=True) from error
+    if store.value("token") is None:
+        store.keep(token=context.ports.entropy.bytes(TOKEN_BYTES).hex())
+    if store.site() is None and store.value(STOOD_BEFORE) is None:
+        store.keep(**{STOOD_BEFORE: json.dumps([str(path) for path in _standing(context)])})
+    store.keep_site(document, "desired")
+    node = document.nodes[0]
+    return f"node {node.node_name} at {document.network.node_ip} on {document.network.interface}"
+
+
+def undo(context: Context) -> None:
+    """Forget the document unless a site is in force; the token goes only with the data it opens."""
+    context.store.keep_site(None, "desired")
+    if context.store.site() is None:
+        context.store.keep(**{"token": None, STOOD_BEFORE: None})
+
+
+def _standing(context: Context) -> tuple[Path, ...]:
+    """Return what a site put into k3s' places before us: drop-ins, registries, image archives. It is never removed."""
+    places = (context.paths.k3s_settings, context.paths.k3s_data)
+    return tuple(path for place in places for path in context.ports.disk.files(place))
+
+
+def stood_before(context: Context) -> frozenset[Path]:
+    """Return the files that were there before the first `up` and therefore stay after `remove`."""
+    kept = context.store.value(STOOD_BEFORE)
+    return frozenset(Path(text) for text in json.loads(kept)) if kept else frozenset()
+
+
+STEP = Step(slug="settle", title="Settle names and addresses", run=run, undo=undo)

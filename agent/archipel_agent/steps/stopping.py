@@ -1,0 +1,85 @@
+"""The steps of `down`: stop k3s and its pods, and keep them stopped until the next `up`, across reboots too."""
+
+from dataclasses import replace
+
+from archipel_agent.ports import CommandFailed
+from archipel_agent.steps import service, start
+from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_contract.catalogue import finding
+from archipel_contract.site import Desired
+from archipel_contract.status import ServiceState
+
+NOT_RUNNING = (ServiceState.STOPPED, ServiceState.ABSENT)
+
+
+def refuse_without_site(context: Context) -> str | None:
+    """Refuse when this machine is not a site."""
+    if context.store.site() is None and context.store.site("desired") is None:
+        raise StepFailed(finding("not-set-up"), refused=True)
+    document = context.store.site()
+    return "wanted so already" if document and document.desired is Desired.STOPPED else None
+
+
+def want_stopped(context: Context) -> str:
+    """Write down that the site should be stopped, before anything is stopped."""
+    _want(context, Desired.STOPPED)
+    return "written down; it stays so until `archipel up`"
+
+
+def want_running(context: Context) -> None:
+    """Take the wish back."""
+    _want(context, Desired.RUNNING)
+
+
+def _want(context: Context, desired: Desired) -> None:
+    for which in ("current", "desired"):
+        document = context.store.site(which)
+        if document is not None:
+            context.store.keep_site(replace(document, desired=desired), which)
+
+
+def stop(context: Context) -> str:
+    """Have it not started at boot, and stop the process."""
+    try:
+        context.ports.k3s.stop()
+        context.ports.k3s.remove_service()
+    except (CommandFailed, OSError) as error:
+        raise StepFailed(finding("job-failed", step="stop", problem=str(error))) from error
+    context.ports.kube.close()
+    return "stopped, and not started at boot"
+
+
+def is_stopped(context: Context) -> str | None:
+    """Nothing to do when it does not run."""
+    return "does not run" if context.ports.k3s.status().state is ServiceState.ABSENT else None
+
+
+def stop_pods(context: Context) -> str:
+    """End the pods and take back what k3s left in the kernel."""
+    try:
+        context.ports.k3s.stop_pods()
+    except (CommandFailed, OSError) as error:
+        raise StepFailed(finding("job-failed", step="stop-pods", problem=str(error))) from error
+    return "all ended; mounts, links and firewall rules taken back"
+
+
+def no_pods(context: Context) -> str | None:
+    """Nothing to do when the kernel shows no trace of k3s."""
+    return "none run" if not context.ports.k3s.leftovers() else None
+
+
+def _start_again(context: Context) -> None:
+    """Bring back what `down` took away: the service and the process."""
+    context.ports.k3s.install_service(service.wanted(context))
+    start.run(context)
+
+
+WANT = Step(
+    slug="want-stopped",
+    title="Write down that the site is stopped",
+    check=refuse_without_site,
+    run=want_stopped,
+    undo=want_running,
+)
+STOP = Step(slug="stop", title="Stop Kubernetes", check=is_stopped, run=stop, undo=_start_again)
+PODS = Step(slug="stop-pods", title="End the pods", check=no_pods, run=stop_pods)

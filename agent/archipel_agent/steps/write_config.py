@@ -1,0 +1,46 @@
+"""Write k3s' configuration from the site document."""
+
+from pathlib import Path
+
+from archipel_agent.k3s.config import k3s_files
+from archipel_agent.steps.base import Context, Step
+from archipel_agent.steps.settle import stood_before
+from archipel_agent.steps.start import RESTART_FLAG
+from archipel_contract.status import ServiceState
+
+
+def wanted(context: Context) -> dict[Path, tuple[bytes, int]]:
+    """Return the files for this node of the site with content and mode."""
+    token = context.store.value("token") or ""
+    return k3s_files(context.site(), context.node_id, token, context.paths)
+
+
+def check(context: Context) -> str | None:
+    """Nothing to do when every file is there as wanted."""
+    disk = context.ports.disk
+    for path, (content, mode) in wanted(context).items():
+        if not disk.exists(path) or disk.read(path) != content or disk.mode(path) != mode:
+            return None
+    return "as the site document says"
+
+
+def run(context: Context) -> str:
+    """Write every file, and make the directories a site may put its own additions into."""
+    disk = context.ports.disk
+    files = wanted(context)
+    if context.ports.k3s.status().state in (ServiceState.RUNNING, ServiceState.STARTING):
+        context.store.keep(**{RESTART_FLAG: "yes"})
+    for path, (content, mode) in files.items():
+        disk.write(path, content, mode)
+    disk.make_directory(context.paths.k3s_settings / "config.yaml.d", 0o700)
+    return f"{len(files)} files in {context.paths.k3s_settings}"
+
+
+def undo(context: Context) -> None:
+    """Remove the files of a site that never came into force; a site's own drop-ins stay."""
+    if context.store.site() is not None:
+        return
+    context.ports.disk.remove_tree(context.paths.k3s_settings, keep=stood_before(context))
+
+
+STEP = Step(slug="write-config", title="Write the configuration of k3s", check=check, run=run, undo=undo)

@@ -1,0 +1,137 @@
+"""One turn: observe, plan, act, report; it returns the report, whose sentence says what was seen and done.
+
+Idle turns take a glance; a closer look (logs, listeners, versions) is taken when something changed or is not OK, and
+once an hour, because it costs processes and flash.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+
+from archipel_agent import clocks, judge
+from archipel_agent.checks import registry
+from archipel_agent.checks.base import Evidence, Phase
+from archipel_agent.host.clock import text
+from archipel_agent.observe import World, gather, glance
+from archipel_agent.plan import Act, Action, plan
+from archipel_agent.ports import CommandFailed, Ports
+from archipel_contract import __version__
+from archipel_contract.findings import CheckResult, Finding
+from archipel_contract.site import Role
+from archipel_contract.status import ClusterStatus, Condition, NodeStatus, Report
+
+LOG = logging.getLogger(__name__)
+CLOSE_LOOK_SECONDS = 3600.0
+CLOSE_LOOK_TROUBLED_SECONDS = 30.0
+
+
+class Turner:
+    """Takes turns, and remembers between them only what can be seen again."""
+
+    def __init__(self, ports: Ports, world: World, node_id: str) -> None:
+        """Look at `world` through `ports`."""
+        self._ports = ports
+        self._world = world
+        self._node_id = node_id
+        self._results: tuple[CheckResult, ...] = ()
+        self._since: dict[str, str] = {}
+        self._conditions: dict[str, Condition] = {}
+        self._seen: tuple[object, ...] = ()
+        self._looked: float | None = None
+        self._started: datetime | None = None
+        self._sentence = ""
+
+    @property
+    def results(self) -> tuple[CheckResult, ...]:
+        """What the checks said when they last looked."""
+        return self._results
+
+    def turn(self, job: str = "", close: bool = False) -> Report:
+        """Take one turn; `job` is the id of the running job, `close` asks for a closer look."""
+        evidence = glance(self._ports, self._world)
+        did = () if job else self._act(evidence)
+        if close or self._needs_close_look(evidence, bool(job)):
+            evidence = self.look_closely()
+        if self._world.store is not None:
+            clocks.raise_floor(self._world.store, evidence.now, evidence.clock)
+        return self._report(evidence, did, job)
+
+    def look_closely(self) -> Evidence:
+        """Run every check of the present phase on everything there is."""
+        evidence = gather(self._ports, self._world)
+        phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
+        self._results = registry.look_all(evidence, phase)
+        self._looked = self._ports.clock.monotonic()
+        self._seen = judge.fingerprint(evidence)
+        return evidence
+
+    def _needs_close_look(self, evidence: Evidence, working: bool) -> bool:
+        if working:
+            return False  # the job looks for itself
+        if self._looked is None or judge.fingerprint(evidence) != self._seen:
+            return True
+        troubled = bool(self._findings()) and evidence.site is not None
+        age = self._ports.clock.monotonic() - self._looked
+        return age >= (CLOSE_LOOK_TROUBLED_SECONDS if troubled else CLOSE_LOOK_SECONDS)
+
+    def _act(self, evidence: Evidence) -> tuple[str, ...]:
+        site = self._world.store.site() if self._world.store else None
+        return tuple(self._do(action) for action in plan(site, evidence.k3s, self._started, evidence.now))
+
+    def _do(self, action: Action) -> str:
+        assert action.act is Act.START_K3S  # the only action there is
+        self._started = self._ports.clock.now()
+        try:
+            self._ports.k3s.start()
+        except (CommandFailed, OSError) as error:
+            return f"k3s could not be started: {error}"
+        return f"started k3s: {action.reason}"
+
+    def _findings(self) -> tuple[Finding, ...]:
+        return tuple(one for result in self._results for one in result.findings)
+
+    def _report(self, evidence: Evidence, did: tuple[str, ...], job: str) -> Report:
+        now = text(evidence.now)
+        findings = self._dated(self._findings(), now)
+        site = self._world.store.site() if self._world.store else None
+        said = judge.sentence(site, evidence, findings, did, job)
+        if said != self._sentence:
+            LOG.info("%s", said)
+            self._sentence = said
+        node = NodeStatus(
+            node_id=self._node_id,
+            node_name=site.nodes[0].node_name if site else "",
+            role=Role.SERVER,
+            clock=evidence.clock,
+            facts=evidence.facts,
+            usage=evidence.usage,
+            k3s=evidence.k3s,
+            conditions=self._with_transitions(judge.conditions(site, evidence), now),
+        )
+        return Report(
+            at=now,
+            health=judge.health(site, evidence, findings, bool(job)),
+            sentence=said,
+            node=node,
+            cluster=evidence.cluster or ClusterStatus(reachable=False),
+            site=site,
+            findings=findings,
+            job=job,
+            rehearsed=self._ports.rehearsed,
+            agent_version=__version__,
+        )
+
+    def _dated(self, findings: tuple[Finding, ...], now: str) -> tuple[Finding, ...]:
+        """Give each finding the time it was first seen, and forget those that are gone."""
+        self._since = {one.code: self._since.get(one.code, now) for one in findings}
+        return tuple(replace(one, since=self._since[one.code]) for one in findings)
+
+    def _with_transitions(self, conditions: tuple[Condition, ...], now: str) -> tuple[Condition, ...]:
+        dated = []
+        for one in conditions:
+            before = self._conditions.get(one.type)
+            same = before is not None and before.status is one.status
+            since = before.last_transition_time if before is not None and same else now
+            dated.append(replace(one, last_transition_time=since))
+        self._conditions = {one.type: one for one in dated}
+        return tuple(dated)

@@ -1,0 +1,231 @@
+"""The local API as one typed table, from which server, client and reference page are made.
+
+HTTP/1.1 with JSON bodies on a Unix socket; streams are server-sent events. Try it with
+`curl --unix-socket /run/archipel/agent.sock http://agent/v1/report`.
+
+The server refuses to start when an endpoint has no handler or a handler no endpoint.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from archipel_contract.facts import NodeFacts
+from archipel_contract.findings import CheckResult, Finding
+from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan
+from archipel_contract.site import SiteDocument
+from archipel_contract.status import Report
+
+SOCKET = "run/archipel/agent.sock"  # below the root
+MAX_BODY_BYTES = 65_536  # the largest request we make is below 2 kB
+API_VERSION = 1
+
+
+class AccessRole(IntEnum):
+    """Who may call an endpoint; each role may what the lower ones may. Found from the peer's uid, never from the request."""
+
+    VIEW = 1
+    """Members of the group `archipel`: read state, findings and logs."""
+    TECHNICIAN = 2
+    """Members of the group `archipel-technician`: jobs that repair, start and stop."""
+    OWNER = 3
+    """root, and the user the agent runs as: everything, secrets included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """The body of every answer that is not 2xx."""
+
+    error: str  # stable word, e.g. `busy`
+    message: str
+    remedy: str = ""
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """The agent answers."""
+
+    agent_version: str
+    api_version: int
+    pid: int
+    node_id: str
+    role: int  # the caller's AccessRole
+    rehearsed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLines:
+    """The last lines of one source, oldest first, redacted."""
+
+    source: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubeconfig:
+    """A kubeconfig with administrator rights for this site, as k3s wrote it."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The jobs this machine remembers, newest first."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What the doctor found. `phase` is `preflight` on a machine that is not set up, else `runtime`."""
+
+    phase: str
+    results: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One call: `{name}` parts of `path` and the keys of `query` are strings; `response` of a stream is one event."""
+
+    name: str
+    method: str
+    path: str
+    role: AccessRole
+    response: type[Any]
+    summary: str
+    request: type[Any] | None = None
+    query: dict[str, str] = field(default_factory=dict)  # name -> what it means
+    stream: bool = False
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        name="alive",
+        method="GET",
+        path="/v1/alive",
+        role=AccessRole.VIEW,
+        response=Alive,
+        summary="Whether the agent answers, who it is, and what the caller may do.",
+    ),
+    Endpoint(
+        name="report",
+        method="GET",
+        path="/v1/report",
+        role=AccessRole.VIEW,
+        response=Report,
+        summary="State, findings, node, pods and hardware as of the last turn.",
+        query={"fresh": "`1` takes a turn first instead of answering from the last one"},
+    ),
+    Endpoint(
+        name="watch",
+        method="GET",
+        path="/v1/watch",
+        role=AccessRole.VIEW,
+        response=Report,
+        stream=True,
+        summary="The report now, and again each time it changed.",
+    ),
+    Endpoint(
+        name="facts",
+        method="GET",
+        path="/v1/facts",
+        role=AccessRole.VIEW,
+        response=NodeFacts,
+        summary="What this machine is.",
+    ),
+    Endpoint(
+        name="site",
+        method="GET",
+        path="/v1/site",
+        role=AccessRole.VIEW,
+        response=SiteDocument,
+        summary="What this site should be; 404 before the first `up`.",
+    ),
+    Endpoint(
+        name="checks",
+        method="POST",
+        path="/v1/checks",
+        role=AccessRole.VIEW,
+        response=Checks,
+        summary="Run every check now and tell what each saw.",
+    ),
+    Endpoint(
+        name="plan",
+        method="POST",
+        path="/v1/plan",
+        role=AccessRole.VIEW,
+        request=JobRequest,
+        response=Plan,
+        summary="What a job would do, without doing it.",
+    ),
+    Endpoint(
+        name="jobs",
+        method="GET",
+        path="/v1/jobs",
+        role=AccessRole.VIEW,
+        response=Jobs,
+        summary="The jobs this machine remembers, newest first.",
+    ),
+    Endpoint(
+        name="start_job",
+        method="POST",
+        path="/v1/jobs",
+        role=AccessRole.TECHNICIAN,
+        request=JobRequest,
+        response=Job,
+        summary="Start a job; the same `key` gives the same job; 409 while another runs.",
+    ),
+    Endpoint(
+        name="job",
+        method="GET",
+        path="/v1/jobs/{job_id}",
+        role=AccessRole.VIEW,
+        response=Job,
+        summary="One job as it stands.",
+    ),
+    Endpoint(
+        name="watch_job",
+        method="GET",
+        path="/v1/jobs/{job_id}/events",
+        role=AccessRole.VIEW,
+        response=JobEvent,
+        stream=True,
+        query={"after": "the last sequence number already seen"},
+        summary="The job's events until it is over.",
+    ),
+    Endpoint(
+        name="cancel_job",
+        method="POST",
+        path="/v1/jobs/{job_id}/cancel",
+        role=AccessRole.TECHNICIAN,
+        response=Job,
+        summary="Stop a job after its current step's safe point and undo what it did.",
+    ),
+    Endpoint(
+        name="logs",
+        method="GET",
+        path="/v1/logs",
+        role=AccessRole.VIEW,
+        response=LogLines,
+        query={"source": "`k3s` or `agent`", "lines": "how many, 1 to 2000, default 200"},
+        summary="The last log lines, secrets removed.",
+    ),
+    Endpoint(
+        name="kubeconfig",
+        method="GET",
+        path="/v1/kubeconfig",
+        role=AccessRole.OWNER,
+        response=Kubeconfig,
+        summary="The administrator's kubeconfig.",
+    ),
+)
+
+
+def endpoint(name: str) -> Endpoint:
+    """Return the endpoint called `name`; raise KeyError if there is none."""
+    for candidate in ENDPOINTS:
+        if candidate.name == name:
+            return candidate
+    raise KeyError(name)

@@ -1,0 +1,117 @@
+"""What a machine is (facts, which rarely change) and what it does right now (usage).
+
+Sizes are bytes, temperatures degrees Celsius, times RFC 3339 in UTC. `None` and an empty tuple mean "could not be
+read", never "zero": a check that needs such a value answers "not decided".
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class InitSystem(StrEnum):
+    """What runs as process 1, which decides how k3s is kept running."""
+
+    SYSTEMD = "systemd"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class ClockQuality(StrEnum):
+    """How far the wall clock can be trusted."""
+
+    SYNCHRONIZED = "synchronized"  # the kernel says that something disciplines it
+    PLAUSIBLE = "plausible"  # later than everything we know to be past, but nobody disciplines it
+    WRONG = "wrong"  # earlier than a time we have already seen, or far ahead of the build
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One network interface with its IPv4 addresses in CIDR notation (`192.168.4.27/24`)."""
+
+    name: str
+    mac: str = ""
+    up: bool = False
+    carrier: bool | None = None
+    speed_mbit: int | None = None
+    addresses: tuple[str, ...] = ()
+    virtual: bool = False  # made by software (bridge, veth, tunnel): never a candidate for the node's address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One IPv4 route of the main table; `destination` in CIDR notation, `0.0.0.0/0` for the default."""
+
+    destination: str
+    interface: str
+    gateway: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpace:
+    """The file system that holds `path`."""
+
+    path: str
+    device: str = ""
+    kind: str = "unknown"  # sd, emmc, nvme, ssd, hdd, network, memory or unknown
+    filesystem: str = ""
+    size_bytes: int = 0
+    free_bytes: int = 0
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cgroups:
+    """The control group hierarchy: version 1 or 2 (0 if none is mounted) and the controllers it offers."""
+
+    version: int = 0
+    controllers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """One machine, as it describes itself."""
+
+    hostname: str
+    architecture: str  # as `uname -m`
+    kernel: str = ""
+    os_id: str = ""  # ID of /etc/os-release
+    os_name: str = ""  # PRETTY_NAME of /etc/os-release
+    model: str = ""  # device tree model or DMI product
+    serial: str = ""
+    boot_id: str = ""
+    init: InitSystem = InitSystem.UNKNOWN
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    swap_bytes: int | None = None
+    has_rtc: bool | None = None
+    cgroups: Cgroups = Cgroups()
+    nics: tuple[Nic, ...] = ()
+    routes: tuple[Route, ...] = ()
+    disks: tuple[DiskSpace, ...] = ()
+    raspberry_pi: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttling:
+    """What a Raspberry Pi firmware reports; `None` on machines without such a report."""
+
+    under_voltage: bool | None = None
+    capped: bool | None = None
+    throttled: bool | None = None
+    under_voltage_since_boot: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUsage:
+    """One sample of the machine's load."""
+
+    cpu_percent: float | None = None
+    load_1m: float | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    temperature_c: float | None = None
+    uptime_seconds: float | None = None
+    throttling: Throttling = Throttling()

@@ -1,0 +1,134 @@
+"""What is: conditions, the node's and the cluster's status, and the report a person or the fleet reads.
+
+Conditions follow the Kubernetes convention (`type, status, reason, message, last_transition_time,
+observed_generation`). Times are RFC 3339 in UTC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from archipel_contract.facts import ClockQuality, NodeFacts, NodeUsage
+from archipel_contract.findings import Finding
+from archipel_contract.site import Role, SiteDocument
+
+
+class Truth(StrEnum):
+    """The status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One statement about the node or the site, with since when it holds."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str = ""
+    last_transition_time: str = ""
+    observed_generation: int = 0
+
+
+class ServiceState(StrEnum):
+    """How k3s stands as a service. RUNNING says that its process lives, not that the cluster works."""
+
+    ABSENT = "absent"  # no k3s is set up here
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    FAILING = "failing"  # ends and is started again, over and over
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class K3sStatus:
+    """The k3s of this machine."""
+
+    state: ServiceState = ServiceState.UNKNOWN
+    version: str = ""
+    pid: int | None = None
+    started_at: str = ""
+    restarts: int = 0
+    kept_by: str = ""  # systemd, or supervised where there is no systemd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """One node as it sees itself."""
+
+    node_id: str
+    node_name: str
+    role: Role
+    clock: ClockQuality
+    facts: NodeFacts
+    usage: NodeUsage
+    k3s: K3sStatus
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterNode:
+    """One node as the Kubernetes API shows it."""
+
+    name: str
+    role: Role
+    ready: bool
+    reason: str = ""
+    message: str = ""
+    version: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod as the Kubernetes API shows it; `reason` names why it is not ready, if it is not."""
+
+    namespace: str
+    name: str
+    phase: str
+    ready: bool
+    restarts: int = 0
+    reason: str = ""
+    message: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterStatus:
+    """The site's cluster as its Kubernetes API shows it; `reachable` False leaves the rest empty."""
+
+    reachable: bool
+    ready: bool = False
+    message: str = ""
+    nodes: tuple[ClusterNode, ...] = ()
+    pods: tuple[Pod, ...] = ()
+
+
+class Health(StrEnum):
+    """The one word at the top of the screen."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+    NOT_SET_UP = "not-set-up"
+    STOPPED = "stopped"
+    WORKING = "working"  # a job is changing the site right now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything the person in front of the machine wants to know, as of `at`."""
+
+    at: str
+    health: Health
+    sentence: str  # what the last turn saw and did
+    node: NodeStatus
+    cluster: ClusterStatus
+    site: SiteDocument | None = None
+    findings: tuple[Finding, ...] = ()
+    job: str = ""  # id of the running job, empty if none
+    rehearsed: bool = False  # the machine and its k3s are simulated
+    agent_version: str = ""

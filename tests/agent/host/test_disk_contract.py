@@ -1,0 +1,189 @@
+"""The real disk and the treacherous one behave alike, so that what is proven on the fake holds on the machine."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archipel_agent.host.disk import SystemDisk
+from archipel_agent.ports import Disk
+from tests.fakes.disk import TreacherousDisk
+
+
+@pytest.fixture(params=[SystemDisk, TreacherousDisk])
+def disk(request: pytest.FixtureRequest) -> Disk:
+    """One of the two."""
+    made: Callable[[], Disk] = request.param
+    return made()
+
+
+@pytest.fixture
+def place(disk: Disk, tmp_path: Path) -> Path:
+    """A directory that is there on either disk."""
+    disk.make_directory(tmp_path)
+    return tmp_path
+
+
+def test_what_is_written_is_read_with_its_mode(disk: Disk, place: Path) -> None:
+    disk.write(place / "a/b/file", b"text", 0o600)
+    assert (disk.read(place / "a/b/file"), disk.mode(place / "a/b/file")) == (b"text", 0o600)
+
+
+def test_missing_parents_are_made_for_everybody_to_enter(disk: Disk, place: Path) -> None:
+    disk.write(place / "a/b/file", b"", 0o600)
+    assert disk.mode(place / "a") == disk.mode(place / "a/b") == 0o755
+
+
+def test_writing_again_replaces_content_and_mode(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"a long first text", 0o644)
+    disk.write(place / "file", b"short", 0o755)
+    assert (disk.read(place / "file"), disk.mode(place / "file")) == (b"short", 0o755)
+
+
+def test_the_mode_does_not_depend_on_the_umask(disk: Disk, place: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        disk.write(place / "new/file", b"", 0o644)
+    finally:
+        os.umask(before)
+    assert (disk.mode(place / "new"), disk.mode(place / "new/file")) == (0o755, 0o644)
+
+
+def test_nothing_but_the_file_is_left_beside_it(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"1")
+    disk.copy(place / "file", place / "copy", 0o600)
+    disk.link(place / "file", place / "link")
+    assert disk.names(place) == ("copy", "file", "link")
+
+
+def test_reading_what_is_not_there_says_so(disk: Disk, place: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        disk.read(place / "absent")
+    assert raised.value.filename == str(place / "absent") or raised.value.filename == place / "absent"
+    assert disk.mode(place / "absent") is None
+    assert disk.names(place / "absent") == ()
+
+
+def test_a_directory_is_neither_read_nor_written_nor_removed_as_a_file(disk: Disk, place: Path) -> None:
+    disk.make_directory(place / "directory")
+    with pytest.raises(IsADirectoryError):
+        disk.read(place / "directory")
+    with pytest.raises(IsADirectoryError):
+        disk.write(place / "directory", b"")
+    with pytest.raises((IsADirectoryError, PermissionError)):  # unlink(2): EISDIR on Linux, EPERM by POSIX
+        disk.remove(place / "directory")
+    assert disk.names(place) == ("directory",)
+
+
+def test_a_copy_has_the_content_and_the_mode_asked_for(disk: Disk, place: Path) -> None:
+    disk.write(place / "source", bytes(range(256)) * 9000, 0o600)
+    disk.copy(place / "source", place / "new/target", 0o755)
+    assert disk.read(place / "new/target") == disk.read(place / "source")
+    assert disk.mode(place / "new/target") == 0o755
+
+
+def test_copying_what_is_not_there_leaves_the_target_alone(disk: Disk, place: Path) -> None:
+    disk.write(place / "target", b"old")
+    with pytest.raises(FileNotFoundError):
+        disk.copy(place / "absent", place / "target", 0o644)
+    assert (disk.read(place / "target"), disk.names(place)) == (b"old", ("target",))
+
+
+def test_a_link_is_followed_when_read_and_replaced_by_another(disk: Disk, place: Path) -> None:
+    disk.write(place / "one", b"1")
+    disk.write(place / "two", b"2")
+    disk.link(place / "one", place / "link")
+    disk.link(place / "two", place / "link")
+    assert disk.read(place / "link") == b"2"
+
+
+def test_a_dangling_link_exists_and_cannot_be_read(disk: Disk, place: Path) -> None:
+    disk.link(place / "absent", place / "link")
+    assert disk.exists(place / "link")
+    with pytest.raises(FileNotFoundError):
+        disk.read(place / "link")
+
+
+def test_removing_a_link_keeps_its_target(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"1")
+    disk.link(place / "file", place / "link")
+    disk.remove(place / "link")
+    assert disk.names(place) == ("file",)
+
+
+def test_removing_a_tree_behind_a_link_removes_only_the_link(disk: Disk, place: Path) -> None:
+    disk.write(place / "tree/file", b"1")
+    disk.link(place / "tree", place / "link")
+    disk.remove_tree(place / "link")
+    assert disk.read(place / "tree/file") == b"1"
+    assert not disk.exists(place / "link")
+
+
+def test_removing_what_is_not_there_is_no_error(disk: Disk, place: Path) -> None:
+    disk.remove(place / "absent")
+    disk.remove_tree(place / "absent")
+    assert disk.names(place) == ()
+
+
+def test_a_tree_goes_with_all_it_holds(disk: Disk, place: Path) -> None:
+    disk.write(place / "tree/a/b/file", b"1")
+    disk.link(place / "elsewhere", place / "tree/link")
+    disk.remove_tree(place / "tree")
+    assert disk.names(place) == ()
+
+
+def test_a_directory_gets_its_mode_even_if_it_is_there(disk: Disk, place: Path) -> None:
+    disk.make_directory(place / "a/b", 0o700)
+    assert (disk.mode(place / "a"), disk.mode(place / "a/b")) == (0o755, 0o700)
+    disk.make_directory(place / "a/b", 0o750)
+    assert disk.mode(place / "a/b") == 0o750
+
+
+def test_a_file_in_the_way_of_a_directory_is_an_error(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"")
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        disk.make_directory(place / "file")
+    assert disk.read(place / "file") == b""
+
+
+def test_the_digest_is_that_of_the_content(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"abc")
+    assert disk.sha256(place / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_space_of_a_path_that_is_not_there_yet_is_that_of_its_parent(disk: Disk, place: Path) -> None:
+    space = disk.space(place / "not/there/yet")
+    assert space.size_bytes >= space.free_bytes > 0
+
+
+def test_files_are_listed_with_those_below_and_links_but_no_directories(disk: Disk, place: Path) -> None:
+    disk.write(place / "b/c/file", b"1")
+    disk.link(place / "b", place / "a")
+    assert disk.files(place) == (place / "a", place / "b/c/file")
+    assert disk.files(place / "absent") == ()
+
+
+def test_a_tree_goes_but_for_the_files_to_keep_and_their_directories(disk: Disk, place: Path) -> None:
+    for name in ("tree/keep/this", "tree/keep/not-this", "tree/all/of/it"):
+        disk.write(place / name, b"1")
+    disk.remove_tree(place / "tree", keep=frozenset({place / "tree/keep/this", place / "elsewhere"}))
+    assert disk.files(place) == (place / "tree/keep/this",)
+    assert disk.names(place / "tree") == ("keep",)
+
+
+def test_a_real_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        SystemDisk().write(Path("/dev/full/file"), b"new")
+    assert SystemDisk().names(tmp_path) == ()
+
+
+def test_a_treacherous_disk_that_is_full_keeps_what_was_there() -> None:
+    disk, file = TreacherousDisk(), Path("/var/file")
+    disk.write(file, b"old")
+    disk.refuses = errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        disk.write(file, b"new")
+    assert disk.read(file) == b"old"
+    assert disk.space(file).free_bytes == 0

@@ -1,0 +1,241 @@
+"""A disk in memory that loses at a power cut exactly what a real one may lose.
+
+Implements the Disk port by the same steps as `host/disk.py`: temporary file, fsync, rename, fsync of the directory.
+Between any two of them the power can go (see `Power`); what then survives is the worst a file system may do: data that
+was not fsynced is torn or gone, a rename or removal whose directory was not fsynced has happened or has not.
+tests/agent/host/test_disk_contract.py holds it and the real one to the same behaviour.
+"""
+
+import errno
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archipel_contract.facts import DiskSpace
+from tests.fakes.power import Power
+
+TEMPORARY = ".archipel-"
+MODE_LINK = 0o777
+TORN = 3  # of a write cut off in the middle, one third is left
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A file, a directory (`data` is None) or a link (`target` is not None)."""
+
+    mode: int
+    data: bytes | None = None
+    target: str | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it can hold others."""
+        return self.data is None and self.target is None
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class TreacherousDisk:
+    """Files in memory; everything below `volatile` is gone after a power cut, as /run is."""
+
+    def __init__(self, power: Power | None = None, volatile: tuple[Path, ...] = ()) -> None:
+        self.power = power or Power()
+        self.refuses: int | None = None  # an errno every change meets: ENOSPC, EROFS
+        self.free_bytes = 20 << 30
+        self._volatile = tuple(f"{path}/" for path in volatile)
+        self._nodes: dict[str, Node] = {"/": Node(0o755)}
+
+    # -- reading
+    def read(self, path: Path) -> bytes:
+        """See ports.Disk."""
+        self.power.check()
+        node = self._nodes.get(self._followed(path))
+        if node is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        if node.data is None:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        return node.data
+
+    def exists(self, path: Path) -> bool:
+        """See ports.Disk."""
+        self.power.check()
+        return str(path) in self._nodes
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """See ports.Disk."""
+        self.power.check()
+        start = f"{str(path).rstrip('/')}/"
+        inside = (name[len(start) :] for name in self._nodes if name.startswith(start) and name != start)
+        return tuple(sorted(name for name in inside if "/" not in name))
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """See ports.Disk."""
+        self.power.check()
+        start = f"{str(path).rstrip('/')}/"
+        inside = (
+            name for name, node in self._nodes.items() if name.startswith(start) and not node.is_directory
+        )
+        return tuple(Path(name) for name in sorted(inside))
+
+    def mode(self, path: Path) -> int | None:
+        """See ports.Disk."""
+        self.power.check()
+        node = self._nodes.get(str(path))
+        return node.mode if node else None
+
+    def sha256(self, path: Path) -> str:
+        """See ports.Disk."""
+        return _digest(self.read(path))
+
+    def space(self, path: Path) -> DiskSpace:
+        """See ports.Disk."""
+        return DiskSpace(
+            path="/",
+            device="/dev/mmcblk0p2",
+            kind="sd",
+            filesystem="ext4",
+            size_bytes=32 << 30,
+            free_bytes=0 if self.refuses == errno.ENOSPC else self.free_bytes,
+            read_only=self.refuses == errno.EROFS,
+        )
+
+    # -- changing
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See ports.Disk."""
+        self.make_directory(path.parent, None)
+        self._replace(path, Node(mode, bytes(data)))
+
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """See ports.Disk."""
+        self.make_directory(target.parent, None)
+        self._replace(target, Node(mode, self.read(source)))
+
+    def link(self, target: Path, path: Path) -> None:
+        """See ports.Disk."""
+        self.make_directory(path.parent, None)
+        self._replace(path, Node(MODE_LINK, target=str(target)))
+
+    def make_directory(self, path: Path, mode: int | None = 0o755) -> None:
+        """See ports.Disk."""
+        name = str(path)
+        node = self._nodes.get(self._followed(path))
+        if node is None:
+            if path.parent != path:
+                self.make_directory(path.parent, None)
+            self._before(f"make directory {name}")
+            made = functools.partial(self._put, name, Node(0o755))
+            self.power.point(f"made, lost: {name}")
+            self.power.point(f"made, kept: {name}", made)
+            made()
+        elif not node.is_directory:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+        if mode is not None and self._nodes[name].mode != mode:
+            self._before(f"mode of {name}")
+            self._put(name, Node(mode))
+            self.power.point(f"mode set: {name}")
+
+    def remove(self, path: Path) -> None:
+        """See ports.Disk."""
+        node = self._nodes.get(str(path))
+        if node is None:
+            self.power.check()
+            return
+        if node.is_directory:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        self._before(f"remove {path}")
+        self._drop_at_once(str(path))
+
+    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
+        """See ports.Disk."""
+        name = str(path)
+        node = self._nodes.get(name)
+        if node is None or not node.is_directory:
+            self.remove(path)
+            return
+        self._before(f"remove tree {name}")
+        stay = {str(place) for one in keep for place in (one, *one.parents)}
+        inside = sorted((one for one in self._nodes if one.startswith(f"{name}/")), reverse=True)
+        going = [one for one in inside if one not in stay]
+        for label, part in (("a half of", going[: len(going) // 2]), ("all but the top of", going)):
+            if part:
+                self.power.point(f"removed {label} {name}", functools.partial(self._drop, tuple(part)))
+        self._drop(tuple(going))
+        if name not in stay:
+            self._drop_at_once(name)
+
+    # -- for tests
+    def after_power_cut(self) -> None:
+        """Give the power back with only what survived, and without what never outlives a boot."""
+        self.after_kill()
+        self._drop(tuple(name for name in self._nodes if name.startswith(self._volatile)))
+
+    def after_kill(self) -> None:
+        """Go on after the death of the program alone: the kernel keeps what it had written, /run too."""
+        self.power.back()
+
+    def lay(self, nodes: dict[str, Node]) -> None:
+        """Replace everything by a copy of another disk."""
+        self._nodes = dict(nodes)
+
+    def all(self) -> dict[str, Node]:
+        """Return everything on the disk."""
+        return dict(self._nodes)
+
+    def tree(self) -> dict[str, Node]:
+        """Return everything on the disk, leftovers of cut-off writes aside."""
+        return {name: node for name, node in self._nodes.items() if f"/{TEMPORARY}" not in name}
+
+    def put(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Lay a file there without any instant at which the power could go: how the machine was delivered."""
+        for parent in reversed(path.parents):
+            self._nodes.setdefault(str(parent), Node(0o755))
+        self._nodes[str(path)] = Node(mode, data)
+
+    def _followed(self, path: Path) -> str:
+        name = str(path)
+        node = self._nodes.get(name)
+        while node is not None and node.target is not None:
+            name = os.path.normpath(os.path.join(os.path.dirname(name), node.target))
+            node = self._nodes.get(name)
+        return name
+
+    def _replace(self, path: Path, node: Node) -> None:
+        name, temporary = str(path), str(path.with_name(f"{TEMPORARY}{path.name}"))
+        self._before(f"write {name}")
+        present = self._nodes.get(name)
+        if present is not None and present.is_directory:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        if node.data is not None:
+            torn = replace(node, mode=0o600, data=node.data[: len(node.data) // TORN])
+            self.power.point(f"written, torn: {name}", functools.partial(self._put, temporary, torn))
+        self.power.point(f"written, not renamed: {name}", functools.partial(self._put, temporary, node))
+        self.power.point(f"renamed, lost: {name}")
+        self._change(f"renamed, kept: {name}", f"written {name}", functools.partial(self._put, name, node))
+        self._nodes.pop(temporary, None)
+
+    def _drop_at_once(self, name: str) -> None:
+        self.power.point(f"removed, lost: {name}")
+        self._change(f"removed, kept: {name}", f"removed {name}", functools.partial(self._drop, (name,)))
+
+    def _change(self, kept: str, done: str, effect: Callable[[], None]) -> None:
+        self.power.point(kept, effect)
+        effect()
+        self.power.point(done)
+
+    def _before(self, label: str) -> None:
+        self.power.point(f"before: {label}")
+        if self.refuses is not None:
+            raise OSError(self.refuses, os.strerror(self.refuses))
+
+    def _put(self, name: str, node: Node) -> None:
+        self._nodes[name] = node
+
+    def _drop(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._nodes.pop(name, None)

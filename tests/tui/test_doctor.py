@@ -1,0 +1,92 @@
+"""The doctor, the explanation of a finding, and repairs."""
+
+from archipel_contract.api import Problem
+from archipel_contract.jobs import JobState, Verb
+from tests.fakes.agent_server import FakeAgent, Refusal
+from tests.tui import scenes
+from tests.tui.conftest import Opened
+
+
+async def test_the_doctor_runs_every_check_and_lists_what_was_found_first(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    async with opened() as session:
+        await session.press("2")
+        text = await session.until("21 checks: 18 OK, 2 found, 1 not decided")
+        rows = [row for row in text.splitlines() if "Administrator rights" in row or "Clock" in row]
+        assert ">x Administrator rights" in rows[0] and "+ Clock" in rows[1]
+        assert "? disk speed" in text
+        assert "This needs administrator rights" in text
+        assert len(agent.requests("checks")) == 1
+
+
+async def test_arrows_choose_a_check_and_its_explanation_follows(opened: Opened) -> None:
+    async with opened() as session:
+        await session.press("2")
+        await session.until("21 checks")
+        await session.press("down")
+        text = await session.until("The power supply is too weak")
+        assert ">x Power supply" in text
+        assert "F repairs this and restarts k3s (about 1 min 35 s)." in " ".join(text.split()).replace(
+            " ││ ", " "
+        )
+        assert "F Fix" in text
+        await session.press("down")
+        await session.until("Not decided: there is no evidence for or against it.")
+        for _ in range(30):
+            await session.press("down")
+        assert ">+ check 15" in session.text()
+
+
+async def test_checks_can_be_run_again(opened: Opened, agent: FakeAgent) -> None:
+    async with opened() as session:
+        await session.press("2")
+        await session.until("21 checks")
+        agent.script.checks = type(scenes.CHECKS)(phase="runtime", results=scenes.CHECKS.results[:2])
+        await session.press("a")
+        await session.until("2 checks: 2 OK, 0 found, 0 not decided")
+
+
+async def test_enter_explains_a_finding_with_evidence_cause_remedy_and_code(opened: Opened) -> None:
+    async with opened() as session:
+        await session.press("2")
+        await session.until("21 checks")
+        await session.press("down", "enter")
+        text = await session.until("Evidence")
+        assert "vcgencmd get_throttled: 0x50005" in text
+        assert "Use the supply made for this board, with a short cable." in text
+        assert "archipel why test-low-power" in text
+        assert "Finding 2 of 2" in text
+        await session.press("n")
+        await session.until("Finding 1 of 2")
+        await session.press("escape")
+        await session.until("21 checks")
+
+
+async def test_a_repair_is_asked_about_and_then_watched(opened: Opened, agent: FakeAgent) -> None:
+    agent.push(scenes.sick())
+    async with opened() as session:
+        await session.until("x 2 problems")
+        await session.press("f")
+        text = await session.until("Repair this now: The power supply is too weak")
+        assert "pods pause for about 1 min 35 s" in text
+        await session.press("escape")
+        assert agent.requests("start_job") == []
+        await session.press("f", "enter")
+        await session.until("Step 1 of 8")
+        (request,) = agent.requests("start_job")
+        assert request.verb is Verb.FIX and request.options == {"code": "test-low-power"} and request.key
+        assert agent.script.job is not None
+        agent.go_on(type(agent.script.job)(id=agent.script.job.id, verb=Verb.FIX, state=JobState.SUCCEEDED))
+        await session.until("+ Done.")
+
+
+async def test_checks_that_cannot_be_run_say_why(opened: Opened, agent: FakeAgent) -> None:
+    problem = Problem(error="busy", message="the checks are being run", remedy="wait a moment")
+    agent.script.refusals["checks"] = Refusal(409, problem)
+    async with opened() as session:
+        await session.press("2")
+        await session.until("the checks are being run wait a moment")
+        agent.script.refusals.clear()
+        await session.press("a")
+        await session.until("21 checks")

@@ -1,0 +1,100 @@
+"""The home screen."""
+
+from dataclasses import replace
+
+from archipel_contract.facts import ClockQuality
+from archipel_contract.status import Health
+from tests.fakes.agent_server import FakeAgent
+from tests.tui import scenes
+from tests.tui.conftest import Opened
+
+
+async def test_a_healthy_box_says_so_with_its_node_pods_and_hardware(opened: Opened) -> None:
+    async with opened() as session:
+        text = await session.until("+ Healthy")
+        assert "edge-07, server, Ready" in text
+        assert "+ 3 of 3 ready" in text
+        assert "v1.34.2+k3s1  running" in text
+        assert "192.168.4.27  1000 Mb/s" in text
+        assert "CPU      ########" in text and "41 %" in text
+        assert "58 °C  ! power was low" in text
+        assert "wlan0    ! no cable" in text
+        assert "Everything is as it should be." in text
+        assert "REHEARSAL" not in text
+
+
+async def test_a_sick_box_names_the_worst_finding_with_its_remedy_and_the_keys_that_help(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    agent.push(scenes.sick())
+    async with opened() as session:
+        text = await session.until("x 2 problems")
+        assert "x The power supply is too weak (since 01:04)" in text
+        assert "Use the supply made for this board, with a short cable." in text
+        assert "F Fix" in text and "W Why" in text
+        assert "1 more: press 2" in text
+        assert "! line-b/camera-7d9f8b6c5d-et7k2" in text and "ImagePullBackOff" in text
+
+
+async def test_a_bare_box_says_that_nothing_was_changed_and_which_key_sets_it_up(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    agent.push(scenes.bare())
+    async with opened() as session:
+        text = await session.until("Not set up yet")
+        assert "Nothing has been changed on it." in text
+        assert "Press U" in text and "U Set up" in text
+
+
+async def test_a_stopped_box_offers_to_start_it(opened: Opened, agent: FakeAgent) -> None:
+    agent.push(replace(scenes.healthy(), health=Health.STOPPED))
+    async with opened() as session:
+        assert "U Start" in await session.until("k3s was stopped on purpose.")
+
+
+async def test_a_report_that_is_pushed_is_on_the_screen_without_a_key(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    async with opened() as session:
+        await session.until("+ Healthy")
+        agent.push(scenes.sick())
+        await session.until("x 2 problems")
+        await session.until("Everything is as it should be.", absent=True)
+
+
+async def test_a_clock_that_cannot_be_trusted_carries_a_mark(opened: Opened, agent: FakeAgent) -> None:
+    good = scenes.healthy()
+    agent.push(replace(good, node=replace(good.node, clock=ClockQuality.WRONG)))
+    async with opened() as session:
+        await session.until("x WRONG")
+
+
+async def test_what_is_not_known_is_said_to_be_unknown_and_never_shown_as_nought(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    good = scenes.healthy()
+    bare = replace(good.node, usage=type(good.node.usage)(), facts=replace(scenes.FACTS, nics=()))
+    agent.push(replace(good, node=bare, cluster=replace(good.cluster, reachable=False, nodes=(), pods=())))
+    async with opened() as session:
+        text = await session.until("? not known")
+        assert "0 %" not in text
+        assert "Pods     ? not known" in text
+
+
+async def test_a_rehearsed_box_says_so_on_every_screen(opened: Opened, agent: FakeAgent) -> None:
+    agent.push(replace(scenes.sick(), rehearsed=True))
+    for language in ("en", "de"):
+        async with opened(language=language) as session:
+            await session.until("REHEARSAL")
+            for key in ("0", "1", "2", "4", "6", "8", "u", "s", "h"):
+                await session.press(key)
+                assert "REHEARSAL" in session.text(), (language, key)
+            await session.press("1", "w")
+            assert "REHEARSAL" in session.text()
+
+
+async def test_the_name_of_a_box_cannot_steer_the_terminal(opened: Opened, agent: FakeAgent) -> None:
+    good = scenes.healthy()
+    agent.push(replace(good, node=replace(good.node, node_name="a\x1b[2Jb"), sentence="one\x1b]0;x\x07two"))
+    async with opened(wait="ab") as session:
+        assert "onetwo" in await session.until("onetwo")

@@ -1,0 +1,69 @@
+"""The words of the screen: there, in both languages, and drawable."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import archipel_tui
+from archipel_contract.catalogue.ui import Words, WordUnknown, ascii_text, table
+from archipel_contract.facts import ClockQuality
+from archipel_contract.findings import Severity
+from archipel_contract.jobs import Verb
+from archipel_contract.site import Role
+from archipel_contract.status import Health, ServiceState
+from archipel_tui.glyphs import SAFE
+
+SOURCES = sorted(Path(archipel_tui.__path__[0]).rglob("*.py"))
+
+
+def test_every_word_is_there_in_both_languages_with_the_same_parameters() -> None:
+    for key, texts in table().items():
+        assert set(texts) == {"en", "de"}, key
+        fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in texts.values()]
+        assert fields[0] == fields[1], key
+
+
+def test_every_word_can_be_drawn_on_every_console_font() -> None:
+    for key, texts in table().items():
+        for text in texts.values():
+            assert not set(text) - SAFE, (key, set(text) - SAFE)
+
+
+def test_every_word_the_program_names_exists() -> None:
+    named = set()
+    for source in SOURCES:
+        named |= set(
+            re.findall(r"words\(\s*\"([a-z0-9-]+\.[a-z0-9-]+)\"", source.read_text(encoding="utf-8"))
+        )
+    assert len(named) > 60
+    assert not named - set(table())
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        ("health", list(Health)),
+        ("severity", list(Severity)),
+        ("clock", list(ClockQuality)),
+        ("service", list(ServiceState)),
+        ("role", list(Role)),
+        ("screen", list(Verb)),
+        ("verb", list(Verb)),
+    ],
+)
+def test_every_value_the_agent_may_send_has_a_word(group: str, values: list[str]) -> None:
+    assert [value for value in values if f"{group}.{value}" not in table()] == []
+
+
+def test_a_word_that_is_missing_is_an_error_and_not_an_empty_screen() -> None:
+    with pytest.raises(WordUnknown):
+        Words("en")("home.nothing")
+    with pytest.raises(ValueError, match="no words in 'fr'"):
+        Words("fr")
+
+
+def test_german_without_umlauts_is_written_with_two_letters() -> None:
+    assert Words("de", ascii_only=True)("screen.home") == "Uebersicht"
+    assert ascii_text("Größe 20 °C, 日") == "Groesse 20  C, ?"

@@ -1,0 +1,110 @@
+#!/bin/sh
+# Makes this checkout ready to run: system packages, uv, and the Python environment in .venv.
+#
+# Called by `make setup`, and by every other target that needs the environment. Safe to repeat: it does only what is missing.
+# As root on a Debian-like system it installs missing packages and names them. Otherwise it prints the one line that
+# would, and goes on: what needs those packages is skipped later, and the skips are counted.
+# It touches nothing outside this directory but those packages.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# package | how to see that it is there | what it is for
+packages() {
+    cat <<'LIST'
+python3|command -v python3|runs everything
+python3-venv|python3 -c "import ensurepip"|makes the small environment uv is installed into
+ca-certificates|test -s /etc/ssl/certs/ca-certificates.crt|downloads over https
+procps|command -v ps|looks at processes inside a test host
+util-linux|command -v unshare|test hosts in plain namespaces: unshare, nsenter, losetup
+iproute2|command -v ip|gives a test host its own network
+iptables|command -v iptables|k3s writes its service rules with it
+kmod|command -v modprobe|k3s loads overlay and br_netfilter
+e2fsprogs|command -v mkfs.ext4|gives a test host a disk of its own
+tmux|command -v tmux|shows the terminal UI in a real terminal
+mmdebstrap|command -v mmdebstrap|makes the root file system of a booted test host
+systemd-container|command -v systemd-nspawn|boots that host under systemd
+LIST
+}
+
+PATH="$PATH:/usr/sbin:/sbin"
+missing=""
+install_packages() {
+    reasons=$(packages | while IFS='|' read -r name probe why; do
+        sh -c "$probe" >/dev/null 2>&1 || printf '%s|%s\n' "$name" "$why"
+    done)
+    [ -n "$reasons" ] || return 0
+    missing=$(printf '%s\n' "$reasons" | cut -d'|' -f1 | tr '\n' ' ' | sed 's/ $//')
+    say "these system packages are missing:"
+    printf '%s\n' "$reasons" | while IFS='|' read -r name why; do printf '    %-20s %s\n' "$name" "$why" >&2; done
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "this is not a Debian-like system: install them with its own package manager. Going on without."
+    elif [ "$(id -u)" -ne 0 ]; then
+        say "not root, so going on without. This line would install them:"
+        printf '    sudo apt-get install --yes --no-install-recommends %s\n' "$missing" >&2
+    else
+        apt_install
+    fi
+}
+
+apt_install() {
+    say "installing: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086  # the list is words on purpose
+    if (apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $missing) >&2 </dev/null; then
+        missing=""
+    else
+        say "apt-get could not install them (its reason is above). Going on without."
+    fi
+}
+
+# uv makes the environment from uv.lock. One on PATH is used; else one is put into .tools, from the package index.
+uv_is_new_enough() {
+    "$1" --version 2>/dev/null | awk '{ split($2, v, "."); exit !(v[1] > 0 || v[2] >= 8) }'
+}
+
+find_uv() {
+    for candidate in "${UV:-uv}" .tools/uv/bin/uv; do
+        if command -v "$candidate" >/dev/null 2>&1 && uv_is_new_enough "$candidate"; then
+            uv=$candidate
+            return 0
+        fi
+    done
+    if ! command -v python3 >/dev/null 2>&1; then
+        say "python3 is missing. Python 3.11 or newer is needed."
+        exit 1
+    fi
+    say "uv is not here; installing it into .tools/uv"
+    if ! python3 -m venv --clear .tools/uv >&2; then
+        rm -rf .tools/uv
+        say "python3 cannot make environments. Install python3-venv, or uv by any way you like, and run this again."
+        exit 1
+    fi
+    if ! .tools/uv/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check 'uv>=0.8' >&2 </dev/null; then
+        rm -rf .tools/uv
+        no_index
+    fi
+    uv=.tools/uv/bin/uv
+}
+
+no_index() {
+    say "the Python packages could not be fetched (the reason is above)."
+    say "The package index (https://pypi.org, or the mirror pip and uv are set to) must be reachable once; later runs use the"
+    say "environment already made. Behind a proxy set HTTPS_PROXY; with a mirror set PIP_INDEX_URL and UV_DEFAULT_INDEX."
+    exit 1
+}
+
+make_environment() {
+    state=$(cat pyproject.toml uv.lock tools/setup.sh | cksum)
+    if [ -x .venv/bin/python ] && [ "$(cat .venv/.made-from 2>/dev/null)" = "$state" ]; then
+        return 0
+    fi
+    find_uv
+    say "making .venv from uv.lock"
+    "$uv" sync --quiet --locked --all-extras >&2 </dev/null || no_index
+    printf '%s' "$state" >.venv/.made-from
+}
+
+install_packages
+make_environment

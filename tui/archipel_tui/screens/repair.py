@@ -1,0 +1,26 @@
+"""Asking before a repair; used by the screens that show findings."""
+
+from archipel_contract.findings import Finding
+from archipel_contract.jobs import Verb
+from archipel_tui.screens.ui import Ui
+from archipel_tui.text import duration
+from archipel_tui.views.words import said
+
+
+def ask_to_repair(ui: Ui, finding: Finding) -> None:
+    """Ask whether to repair `finding`, saying what pauses; on yes start the job. Without a repair nothing
+    happens.
+    """
+    fix = finding.fix
+    if fix is None:
+        return
+
+    def question() -> list[str]:
+        words = ui.scene.words
+        text = said(finding, words)
+        lines = [words("confirm.fix", title=text.title), text.remedy]
+        if fix.restarts:
+            lines.append(words("confirm.fix-restarts", time=duration(fix.usual_seconds, words)))
+        return lines
+
+    ui.confirm("fix", question, lambda: ui.begin(Verb.FIX, {"code": fix.code}))

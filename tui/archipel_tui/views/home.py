@@ -1,0 +1,258 @@
+"""The home screen: how this box does, why, and what to do now."""
+
+from archipel_contract.facts import ClockQuality, Nic
+from archipel_contract.findings import worst
+from archipel_contract.status import Health, K3sStatus, Report, ServiceState
+from archipel_tui.store import Scene
+from archipel_tui.text import (
+    Line,
+    bar,
+    clean,
+    columns,
+    duration,
+    labelled,
+    line,
+    local_time,
+    moment,
+    pad,
+    paragraph,
+    size_of,
+)
+from archipel_tui.views.pods import rows as pod_rows
+from archipel_tui.views.pods import summary as pod_summary
+from archipel_tui.views.words import SEVERITY, health, said, verb
+
+_LABEL = 9
+_SERVICE_STYLE = {
+    ServiceState.RUNNING: "good",
+    ServiceState.FAILING: "bad",
+    ServiceState.STARTING: "warn",
+    ServiceState.STOPPED: "warn",
+}
+_CLOCK = {
+    ClockQuality.SYNCHRONIZED: ("+", "good"),
+    ClockQuality.PLAUSIBLE: ("!", "warn"),
+    ClockQuality.WRONG: ("x", "bad"),
+    ClockQuality.UNKNOWN: ("?", "soft"),
+}
+
+
+def this_box(scene: Scene, cells: int) -> list[Line]:
+    """State, node, k3s, pods, clock, agent."""
+    report, words = scene.picture.report, scene.words
+    if report is None:
+        return paragraph(words("away.waiting"), cells)
+    state, style = health(report, words)
+    mark, clock_style = _CLOCK[report.node.clock]
+    k3s, k3s_style = _k3s(report.node.k3s, scene)
+    pods, pods_style = pod_summary(scene)
+    found = [
+        *labelled(words("fact.state"), state, cells, _LABEL, style),
+        *labelled(words("fact.node"), _node(report, scene), cells, _LABEL),
+        *labelled(words("fact.k3s"), k3s, cells, _LABEL, k3s_style),
+        *labelled(words("fact.pods"), pods, cells, _LABEL, pods_style),
+        *labelled(
+            words("fact.clock"), f"{mark} {words(f'clock.{report.node.clock}')}", cells, _LABEL, clock_style
+        ),
+    ]
+    if report.site is not None:
+        network = report.site.network
+        found += labelled(words("fact.site"), f"{network.node_ip} ({network.interface})", cells, _LABEL)
+    return found
+
+
+def _node(report: Report, scene: Scene) -> str:
+    words = scene.words
+    parts = [clean(report.node.node_name), words(f"role.{report.node.role}")]
+    for node in report.cluster.nodes:
+        if node.name == report.node.node_name:
+            parts.append(words("node.ready") if node.ready else words("node.not-ready"))
+    return ", ".join(parts)
+
+
+def _k3s(k3s: K3sStatus, scene: Scene) -> tuple[str, str]:
+    words, report = scene.words, scene.picture.report
+    parts = [clean(k3s.version), words(f"service.{k3s.state}")]
+    started, at = moment(k3s.started_at), moment(report.at) if report else None
+    if k3s.state is ServiceState.RUNNING and started and at:
+        parts.append(words("service.up", time=duration((at - started).total_seconds(), words)))
+    return "  ".join(part for part in parts if part), _SERVICE_STYLE.get(k3s.state, "")
+
+
+def hardware(scene: Scene, cells: int) -> list[Line]:
+    """Bars for CPU, memory and disk; temperature and power; the network interfaces; what the machine is."""
+    report, words = scene.picture.report, scene.words
+    if report is None:
+        return []
+    usage, facts = report.node.usage, report.node.facts
+    found = [
+        _gauge(words("fact.cpu"), usage.cpu_percent, cells, words("fact.unknown")),
+        _share(
+            words("fact.ram"), usage.memory_used_bytes, usage.memory_total_bytes, cells, words("fact.unknown")
+        ),
+        _share(
+            words("fact.disk"), usage.disk_used_bytes, usage.disk_total_bytes, cells, words("fact.unknown")
+        ),
+    ]
+    degrees = "\N{DEGREE SIGN}C" if not words.ascii_only else "C"
+    heat = words("fact.unknown") if usage.temperature_c is None else f"{usage.temperature_c:.0f} {degrees}"
+    power, style = _power(scene)
+    found += labelled(words("fact.temperature"), f"{heat}  {power}".rstrip(), cells, _LABEL, style)
+    for nic in [nic for nic in facts.nics if not nic.virtual][:2]:
+        found += labelled(clean(nic.name), _nic(nic, scene), cells, _LABEL)
+    machine = clean(facts.model or facts.os_name)
+    if machine:
+        found.append(
+            line(
+                (pad(words("fact.box"), _LABEL), "label"), pad(words.shown(machine), cells - _LABEL).rstrip()
+            )
+        )
+    return found
+
+
+def _gauge(label: str, percent: float | None, cells: int, unknown: str) -> Line:
+    if percent is None:
+        return line((pad(label, _LABEL), "label"), f"? {unknown}")
+    style = "bad" if percent >= 95 else "warn" if percent >= 85 else ""
+    figure = f"{percent:4.0f} %" + (" !" if style else "  ")
+    return line(
+        (pad(label, _LABEL), "label"), (bar(percent, max(cells - _LABEL - 8, 4)), style), (figure, style)
+    )
+
+
+def _share(label: str, used: int | None, total: int | None, cells: int, unknown: str) -> Line:
+    return _gauge(label, None if used is None or not total else 100 * used / total, cells, unknown)
+
+
+def _power(scene: Scene) -> tuple[str, str]:
+    words, report = scene.words, scene.picture.report
+    state = report.node.usage.throttling if report else None
+    if state is None:
+        return "", ""
+    if state.under_voltage:
+        return f"x {words('hardware.power-low')}", "bad"
+    if state.throttled or state.capped:
+        return f"! {words('hardware.throttled')}", "warn"
+    if state.under_voltage_since_boot:
+        return f"! {words('hardware.power-was-low')}", "warn"
+    return "", ""
+
+
+def _nic(nic: Nic, scene: Scene) -> str:
+    words = scene.words
+    if nic.carrier is False:
+        return f"! {words('hardware.no-cable')}"
+    address = nic.addresses[0].partition("/")[0] if nic.addresses else words("hardware.no-address")
+    return address + (f"  {nic.speed_mbit} Mb/s" if nic.speed_mbit else "")
+
+
+def advice_title(scene: Scene) -> str:
+    """The heading of the box below: something is wrong, something is to be done, or all is fine."""
+    report, words = scene.picture.report, scene.words
+    if report is None:
+        return words("box.next")
+    if worst(report.findings) is not None:
+        return words("box.wrong")
+    return words("box.fine") if report.health is Health.HEALTHY else words("box.next")
+
+
+def advice(scene: Scene, cells: int) -> list[Line]:
+    """The worst finding with its cause and remedy; or what this state means and what to do next."""
+    report, words = scene.picture.report, scene.words
+    if report is None:
+        return []
+    found: list[Line] = []
+    if report.health is Health.WORKING:
+        found += _working(scene, cells)
+    finding = worst(report.findings)
+    if finding is not None:
+        mark, style = SEVERITY[finding.severity]
+        text = said(finding, words)
+        since = local_time(finding.since, scene.now)
+        title = f"{mark} {text.title}" + (f" ({words('advice.since', time=since)})" if since else "")
+        found += paragraph(title, cells, style)
+        if text.cause:
+            found += labelled(words("fact.why"), text.cause, cells)
+        found += labelled(words("fact.do"), text.remedy, cells, style="strong")
+        keys = [words("advice.fix")] if finding.fix else []
+        keys.append(words("advice.details"))
+        if len(report.findings) > 1:
+            keys.append(words("advice.more", count=len(report.findings) - 1))
+        return found + labelled("", "  ".join(keys), cells, style="soft")
+    return found or _state(report, scene, cells)
+
+
+def _working(scene: Scene, cells: int) -> list[Line]:
+    words, job = scene.words, scene.picture.job
+    name = verb(job.verb if job else "up", words)
+    found = paragraph("! " + words("advice.working", job=name), cells, "warn")
+    return found + labelled(words("fact.do"), words("advice.working-do"), cells, style="strong")
+
+
+def _state(report: Report, scene: Scene, cells: int) -> list[Line]:
+    words = scene.words
+    texts = {
+        Health.NOT_SET_UP: ("! ", "advice.not-set-up", "advice.not-set-up-do"),
+        Health.STOPPED: ("! ", "advice.stopped", "advice.stopped-do"),
+        Health.UNKNOWN: ("? ", "advice.unknown", "advice.unknown-do"),
+        Health.UNHEALTHY: ("x ", "", "advice.unhealthy-do"),
+        Health.HEALTHY: ("+ ", "advice.healthy", ""),
+    }
+    mark, state, do = texts[report.health]
+    found = paragraph(mark + words(state), cells, "good" if mark == "+ " else "warn") if state else []
+    if report.sentence and report.health not in (Health.NOT_SET_UP, Health.STOPPED):
+        found += paragraph(("" if state else mark) + words.shown(report.sentence), cells)
+    return found + (labelled(words("fact.do"), words(do), cells, style="strong") if do else [])
+
+
+def nodes(scene: Scene, cells: int) -> list[Line]:
+    """The nodes of the site as the Kubernetes API shows them; nothing while it shows none."""
+    report, words = scene.picture.report, scene.words
+    if report is None or not report.cluster.nodes:
+        return []
+    name = min(max(12, cells - 44), 40)
+    head = ("node.column-name", "node.column-role", "node.column-state", "node.column-version")
+    sizes = (name, 8, 14, 16)
+    found = [columns([(" " + words(key), size, "label") for key, size in zip(head, sizes, strict=True)])]
+    for node in report.cluster.nodes:
+        here = ">" if node.name == report.node.node_name else " "
+        state, style = (
+            ("+ " + words("node.ready"), "good") if node.ready else ("x " + words("node.not-ready"), "bad")
+        )
+        cell = (
+            here + clean(node.name),
+            " " + words(f"role.{node.role}"),
+            " " + state,
+            " " + clean(node.version),
+        )
+        styles = ("", "", style, "")
+        found.append(
+            columns([(text, size, look) for text, size, look in zip(cell, sizes, styles, strict=True)])
+        )
+        if not node.ready and node.message:
+            found += paragraph(f"   {words.shown(node.message)}", cells)
+    return found
+
+
+def some_pods(scene: Scene, cells: int, most: int) -> list[Line]:
+    """The pods, those that are not ready first, in at most so many lines; the last tells how many are left
+    out.
+    """
+    words = scene.words
+    found = pod_rows(scene, cells)
+    if not found:
+        return []
+    head = line((" " + words("pod.column"), "label"))
+    if len(found) + 1 <= most:
+        return [head, *found]
+    left = len(found) - most + 2
+    return [head, *found[: most - 2], line(("  " + words("pod.more", count=left), "soft"))]
+
+
+def machine_size(scene: Scene) -> str:
+    """How large the machine is, for the title of its box: `4 CPU, 4 GiB`."""
+    report = scene.picture.report
+    facts = report.node.facts if report else None
+    if facts is None or not facts.cpus or not facts.memory_bytes:
+        return ""
+    return f"{facts.cpus} CPU, {size_of(facts.memory_bytes)}"
