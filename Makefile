@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-.PHONY: help setup demo test lint prove bench clean
+.PHONY: help setup demo test lint reference prove bench clean
 
 help:
 	@echo 'Archipel'
@@ -12,6 +12,7 @@ help:
 	@echo '  make test                lint, types, import rules and all tests that fit into a quarter of an hour'
 	@echo
 	@echo '  make lint                only ruff, mypy and the import rules'
+	@echo '  make reference           write docs/reference/ anew from the source; a test holds the two together'
 	@echo '  make prove               the long tests; seeds and results are written to docs/proofs/'
 	@echo '  make bench               every published figure, measured here: machine, method, spread'
 	@echo '  make setup               the environment in .venv, and system packages when run as root; the others call it'
@@ -38,6 +39,9 @@ lint: setup
 	@echo 'lint: import rules'
 	@.venv/bin/lint-imports >.import-rules.log || { cat .import-rules.log; rm -f .import-rules.log; exit 1; }
 	@rm -f .import-rules.log
+
+reference: setup
+	@$(PYTHON) docs/generate.py
 
 prove: setup
 	@tools/prove.sh $(ARGS)

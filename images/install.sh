@@ -5,7 +5,7 @@
 #   /opt/archipel/versions/VERSION   the program, a Python environment of its own
 #   /opt/archipel/current            link to the version in use, switched in one step
 #   /usr/local/bin/archipel          link to the command
-#   /etc/systemd/system/archipel-agent.service, /etc/sysusers.d/archipel.conf, /etc/tmpfiles.d/archipel.conf
+#   /etc/systemd/system/archipel-agent.service, /usr/lib/sysusers.d/archipel.conf, /usr/lib/tmpfiles.d/archipel.conf
 #   the groups archipel and archipel-technician
 # and, only where it is missing, installs the package python3-venv. It does not touch k3s. `docs/install.md` tells more.
 set -eu
@@ -195,8 +195,8 @@ point() {
 use() {
     source=$(data "$1")
     [ -n "$source" ] || fail "$1 holds no unit files."
-    put "$source/archipel.sysusers.conf" "$root/etc/sysusers.d/archipel.conf"
-    put "$source/archipel.tmpfiles.conf" "$root/etc/tmpfiles.d/archipel.conf"
+    put "$source/archipel.sysusers.conf" "$root/usr/lib/sysusers.d/archipel.conf"
+    put "$source/archipel.tmpfiles.conf" "$root/usr/lib/tmpfiles.d/archipel.conf"
     put "$source/$UNIT" "$root/etc/systemd/system/$UNIT"
     point "versions/$(basename "$1")" "$home/current"
     point "/opt/archipel/current/bin/archipel" "$root/usr/local/bin/archipel"
@@ -207,7 +207,7 @@ use() {
 
 make_groups() {
     if command -v systemd-sysusers >/dev/null 2>&1; then
-        systemd-sysusers /etc/sysusers.d/archipel.conf
+        systemd-sysusers /usr/lib/sysusers.d/archipel.conf
     else
         for group in archipel archipel-technician; do
             getent group $group >/dev/null || groupadd --system $group
@@ -302,7 +302,7 @@ remove() {
         systemctl disable --now $UNIT >/dev/null 2>&1 || true
     fi
     rm -f "$root/etc/systemd/system/multi-user.target.wants/$UNIT" "$root/etc/systemd/system/$UNIT" \
-        "$root/etc/sysusers.d/archipel.conf" "$root/etc/tmpfiles.d/archipel.conf"
+        "$root/usr/lib/sysusers.d/archipel.conf" "$root/usr/lib/tmpfiles.d/archipel.conf"
     [ ! -L "$root/usr/local/bin/archipel" ] || rm -f "$root/usr/local/bin/archipel"
     # The unit makes these two for k3s; what somebody put there stays.
     rmdir "$root/etc/rancher" "$root/var/lib/rancher" 2>/dev/null || true

@@ -13,7 +13,7 @@ from archipel_agent.jobs.manager import JobManager
 from archipel_agent.observe import World, gather
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
-from archipel_agent.redact import redact
+from archipel_agent.redact import redact_lines
 from archipel_agent.service import Refused
 from archipel_agent.settings import Settings
 from archipel_agent.state.database import StateUnusable
@@ -62,7 +62,8 @@ class Core:
         self._turning = threading.Lock()
         self._report: Report | None = None
         self._wakes: list[Callable[[], None]] = []
-        self.manager = JobManager(self._context(Verb.UP, Options()), self.wake) if store else None
+        self.when_over: Callable[[], None] = _nobody
+        self.manager = self._manager() if store else None
 
     def _context(self, verb: Verb, options: Options) -> Context:
         assert self._store is not None  # only called with a usable state
@@ -75,6 +76,9 @@ class Core:
             store=self._store,
             node_id=self.node_id,
         )
+
+    def _manager(self) -> JobManager:
+        return JobManager(self._context(Verb.UP, Options()), self.wake, lambda: self.when_over())
 
     # What the daemon uses.
 
@@ -124,8 +128,12 @@ class Core:
         )
 
     def report(self, fresh: bool) -> Report:
-        """Return the last report, or take a turn first."""
-        return self.turn(close=fresh) if fresh or self._report is None else self._report
+        """Return the last report, or take a turn first; one from before a job began or ended is not given out."""
+        running = self.manager.running() if self.manager else None
+        last = self._report
+        if fresh or last is None or last.job != (running.id if running else ""):
+            return self.turn(close=fresh)
+        return last
 
     def facts(self) -> NodeFacts:
         """Return what this machine is."""
@@ -208,7 +216,7 @@ class Core:
             raise Refused(404, "no-such-log", f"There is no log {source!r}; there are k3s and agent.", "")
         token = self._store.value("token") if self._store else None
         secrets = (token,) if token else ()
-        return LogLines(source=source, lines=tuple(redact(line, secrets) for line in found))
+        return LogLines(source=source, lines=redact_lines(found, secrets))
 
     def _own_log(self, lines: int) -> tuple[str, ...]:
         log = self.paths.state / "log/agent.log"
@@ -231,6 +239,10 @@ class Core:
         """Call `wake` whenever the report or a job changed; returns the way out."""
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+
+def _nobody() -> None:
+    """Nobody waits for the end of jobs."""
 
 
 def _planned(step: Step, context: Context) -> PlannedStep:

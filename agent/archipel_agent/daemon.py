@@ -41,13 +41,15 @@ class Daemon:
         self._core = core
         self._settings = settings
         self._stop = asyncio.Event()
+        self._nudge = asyncio.Event()  # set when the next turn should not wait: a job is over, or we should stop
         self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until a removal is complete."""
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self._stop.set)
+            loop.add_signal_handler(sign, self._end)
+        self._core.when_over = lambda: loop.call_soon_threadsafe(self._nudge.set)
         server = ApiServer(self._core, self._paths.socket)
         await server.start()
         try:
@@ -75,12 +77,18 @@ class Daemon:
         manager = self._core.manager
         if manager is not None and manager.running() is None and self._core.is_leaving():
             await asyncio.sleep(LEAVE_AFTER_SECONDS)
-            self._stop.set()
+            self._end()
             return
         busy = self._core.watched or (manager is not None and manager.running() is not None)
         seconds = self._settings.watched_interval if busy else self._settings.interval
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            await asyncio.wait_for(self._nudge.wait(), seconds)
+        if not self._stop.is_set():
+            self._nudge.clear()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._nudge.set()
 
 
 def hold_lock(path: Path) -> int:

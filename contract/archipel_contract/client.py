@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,7 +78,7 @@ class AgentClient:
         _refuse(status, payload)
         return wire.from_json(target.response, payload)
 
-    def stream(self, name: str, timeout: float | None = None, **words: str) -> Iterator[Any]:
+    def stream(self, name: str, timeout: float | None = None, **words: str) -> Generator[Any, None, None]:
         """Yield the events of the stream `name` until the agent ends it; raises as `call` does.
 
         The agent sends a comment at least every 5 s, so a timeout above that notices a hanging agent.

@@ -5,9 +5,8 @@ Strict where a person or a script wrote the input, so that a typing error is nam
 """
 
 import dataclasses
-import functools
 import json
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,9 +17,14 @@ class InputInvalid(ValueError):
     """The input is not of the expected shape; the message lists each place and what is wrong there."""
 
 
-@functools.cache
+# Making one takes milliseconds; the types are those of the contract, so there are never many.
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(shape: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
+    if shape not in _ADAPTERS:
+        _ADAPTERS[shape] = TypeAdapter(shape)
+    return _ADAPTERS[shape]
 
 
 def from_json(shape: type[T], body: bytes | str) -> T:
@@ -63,7 +67,7 @@ def _unknown(shape: type[Any], data: Any) -> list[str]:
     if not dataclasses.is_dataclass(shape) or not isinstance(data, dict):
         return []
     known = {field.name for field in dataclasses.fields(shape)}
-    keys = sorted(str(key) for key in cast(dict[Any, Any], data) if key not in known)
+    keys = sorted(str(key) for key in data if key not in known)
     return [f"{key}: there is no such field (known: {', '.join(sorted(known))})" for key in keys]
 
 

@@ -95,8 +95,13 @@ def expected(story: Story) -> dict[JobState, Picture]:
     return {end.state: end.picture for end in ends}
 
 
-def crash(story: Story, kind: str, instants: tuple[int, ...]) -> tuple[Job, Node, list[str]]:
-    """Crash the job at the first instant, what goes on at the second, and so on; then let it come to its end."""
+def crash(
+    story: Story, kind: str, instants: tuple[int, ...], insists: bool
+) -> tuple[Job, Node, list[str]]:
+    """Crash the job at the first instant, what goes on at the second, and so on; then let it come to its end.
+
+    Whoever asked the job to stop asks again after the crash if they insist.
+    """
     node = story.begin()
     node.power.remembers = True
     where = []
@@ -108,7 +113,8 @@ def crash(story: Story, kind: str, instants: tuple[int, ...]) -> tuple[Job, Node
         except PowerCut as cut:
             where.append(str(cut))
             _come_back(node, kind)
-        watch = functools.partial(_stop, "")
+        if not insists:
+            watch = functools.partial(_stop, "")
     node.power.crash_at(None)
     return node.do(story.request, watch), node, where
 
@@ -129,9 +135,16 @@ def every_instant(story: Story, kind: str, step: int = 1) -> Tally:
     return tally
 
 
-def check(story: Story, kind: str, instants: tuple[int, ...], ends: dict[JobState, Picture], tally: Tally) -> None:
+def check(
+    story: Story,
+    kind: str,
+    instants: tuple[int, ...],
+    ends: dict[JobState, Picture],
+    tally: Tally,
+    insists: bool = True,
+) -> None:
     """Crash there and note an end that was not expected."""
-    job, node, where = crash(story, kind, instants)
+    job, node, where = crash(story, kind, instants, insists)
     tally.crashes += 1
     if job.state not in ends:
         tally.wrong.append(f"{story.name}, {kind} {where}: {job.state}, {job.sentence}")

@@ -15,11 +15,13 @@ from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
 from archipel_agent.rehearsal.binary import stand_in
 from archipel_agent.rehearsal.compose import rehearse
+from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.recordings import VERSION
 from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.settings import Settings
 from archipel_agent.state.store import Store
 from archipel_agent.steps.base import Context
+from archipel_agent.steps.goodbye import UNIT, doomed
 from archipel_agent.steps.options import parse
 from archipel_agent.steps.story import story
 from archipel_contract.jobs import Job, JobRequest, JobState
@@ -100,6 +102,8 @@ class Node:
         self.power.cut()
         self.disk.after_kill()
         self.ports.kube.close()
+        if self.world.datastore is not None and self.world.life.run is not None:
+            self.world.datastore.keep()  # k3s was not killed: what it was writing is written
         self.store = self._open()
 
     def come_back(self) -> None:
@@ -109,6 +113,17 @@ class Node:
         self.disk.after_power_cut()
         self.ports.kube.close()
         self.world.boot()
+        self.store = self._open()
+
+    def agent_goes(self) -> None:
+        """Let the unit that outlives the agent do its work, if the last job left one; a later agent starts anew."""
+        if self.store.value("leaving") is None:
+            return
+        keeps_state = self.store.value("leaving") == "keep-state"
+        self.store.keep(leaving=None)
+        unit = self.paths.units / UNIT
+        for path in (*doomed(self.paths, keeps_state), self.paths.units / "multi-user.target.wants" / UNIT, unit):
+            self.disk.remove_tree(path)
         self.store = self._open()
 
     def do(self, request: JobRequest, watch: Watch = _look_on) -> Job:
@@ -153,13 +168,13 @@ class Node:
         seen: dict[str, object] = {
             name: (node.mode, node.target, _named(name, node.data, random))
             for name, node in self.disk.all().items()
+            if name not in K3S_TEMPORARIES
         }
-        datastore = self.world.datastore
         seen["world"] = {
             "k3s": (life.asked, life.run is not None),
             "kernel": dict(state.kernel),
             "traces": state.traces,
-            "objects": sorted(datastore.objects) if datastore else [],
+            "objects": sorted(Datastore(self.disk, self.paths).objects),
             "reads": self.ports.kube.request("GET", "/api/v1/nodes").status,
         }
         kept = {
@@ -174,6 +189,11 @@ class Node:
         return seen
 
 
+# Left by a cut in the middle of what k3s itself writes; a real one does not write by way of our disk.
+K3S_TEMPORARIES = (
+    "/etc/rancher/k3s/.archipel-k3s.yaml",
+    "/var/lib/rancher/k3s/server/db/.archipel-state.db",
+)
 CHANGING = ("/state.db", "/identity.json")  # compared by what they open, not by their bytes
 
 

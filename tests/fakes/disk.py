@@ -143,8 +143,9 @@ class TreacherousDisk:
     def remove(self, path: Path) -> None:
         """See ports.Disk."""
         node = self._nodes.get(str(path))
+        self.power.check()
+        self._nodes.pop(str(path.with_name(f"{TEMPORARY}{path.name}")), None)
         if node is None:
-            self.power.check()
             return
         if node.is_directory:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

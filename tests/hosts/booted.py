@@ -49,6 +49,7 @@ class BootedHost(Host):
         (root / "etc/resolv.conf").write_text(f"nameserver {GATEWAY}\n")
         network = root / "etc/systemd/network/10-host0.network"
         network.write_text(_NETWORK.format(ip=self.ip, gateway=GATEWAY))
+        self.ground.sync()
 
     def _nspawn_argv(self) -> list[str]:
         argv = [

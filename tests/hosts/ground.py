@@ -107,6 +107,10 @@ class Ground:
                 done.ok()
             time.sleep(0.02)
 
+    def sync(self) -> None:
+        """Write everything to the disk, so that no power cut takes what was prepared before the host started."""
+        self.run(["sync", "--file-system", str(self.mount_point)]).ok()
+
     def guest_leader(self) -> int | None:
         """Process 1 of the host, as this machine numbers it; None while there is none."""
         for pid in sorted(cgroups.processes(self.groups)):

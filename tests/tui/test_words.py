@@ -41,6 +41,15 @@ def test_every_word_the_program_names_exists() -> None:
     assert not named - set(table())
 
 
+def test_every_word_a_key_bar_names_exists() -> None:
+    pair = r'\("((?:[A-Z0-9]|F\d+|Esc|Enter|keyname\.[a-z-]+))", "([a-z-]+)"\)'
+    found = {word for source in SOURCES for word in re.findall(pair, source.read_text(encoding="utf-8"))}
+    assert len(found) > 20
+    for key, word in found:
+        assert f"key.{word}" in table() or f"menu.{word}" in table(), (key, word)
+        assert not key.startswith("keyname.") or key in table()
+
+
 @pytest.mark.parametrize(
     ("group", "values"),
     [

@@ -82,7 +82,8 @@ class ArchipelApp(App[None], inherit_bindings=False):
         self, socket: Path, terminal: Terminal, language: str = "en", clock: Clock | None = None
     ) -> None:
         self.terminal = terminal  # the driver reads it
-        super().__init__(driver_class=ConsoleDriver)
+        # Said here and not by the theme alone: the base class chooses what "no colour" means before it has our theme.
+        super().__init__(driver_class=ConsoleDriver, ansi_color=True)
         self.client = AgentClient(socket)
         self.picture = Picture()
         self.words = Words(language, terminal.ascii_only)

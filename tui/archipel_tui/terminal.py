@@ -25,13 +25,18 @@ _UNIMAP_ENTRIES = 4096  # fonts hold at most 512 glyphs; each may stand for seve
 
 _SLOW = (termios.B0, termios.B1200, termios.B2400, termios.B4800, termios.B9600)
 _SERIAL_LINES = ("/dev/ttyS", "/dev/ttyAMA", "/dev/ttyUSB", "/dev/ttyACM", "/dev/hvc")
+# Names of terminal emulators; whatever calls itself otherwise on a pseudo-terminal (a console that came here over SSH,
+# say) is used as a console is: without what only emulators know.
+_EMULATORS = (
+    "xterm", "tmux", "screen", "rxvt", "konsole", "gnome", "vte", "alacritty", "foot", "kitty", "wezterm", "ghostty",
+)  # fmt: skip
 _SERIAL_NAMES = ("vt100", "vt102", "vt220")
 
 
 class Mode(StrEnum):
     """How to draw."""
 
-    CONSOLE = "console"  # the kernel's virtual console: 16 colours, its font, no mouse
+    CONSOLE = "console"  # the kernel's virtual console, or what may be one: 16 colours, its font, no mouse
     RICH = "rich"  # a terminal emulator
     SERIAL = "serial"  # a serial line: ask what it can do
     PLAIN = "plain"  # a numbered menu, for everything that cannot move a cursor
@@ -80,7 +85,9 @@ def decide(probe: Probe, environment: Mapping[str, str], plain: bool = False, mo
         return Terminal(mode=Mode.CONSOLE, ascii_only=ascii_only, mono=mono, font=probe.font)
     if serial or kind in _SERIAL_NAMES:
         return Terminal(mode=Mode.SERIAL, ascii_only=ascii_only, mono=mono)
-    return Terminal(mode=Mode.RICH, ascii_only=ascii_only, mono=mono or kind.endswith("-m"))
+    if not kind.startswith(_EMULATORS):
+        return Terminal(mode=Mode.CONSOLE, ascii_only=ascii_only, mono=mono)
+    return Terminal(mode=Mode.RICH, ascii_only=ascii_only, mono=mono or kind.endswith(("-m", "-mono")))
 
 
 def basic(terminal: Terminal) -> Terminal:

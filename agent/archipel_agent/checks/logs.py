@@ -25,6 +25,9 @@ PARAMETER_WIDTH = 160
 
 _ESCAPED_QUOTE = re.compile(r'\\+"')
 _JOIN_TOKEN = re.compile(r"K10[0-9a-f]{16,}::[^\s\"']+")
+# kine prints the whole object of a write that failed, Secrets and keys included (seen with k3s 1.36.3 and a locked
+# database).
+_OBJECT = re.compile(r"error in txn compare:<.*(?:> : |$)")
 _STAMP = re.compile(r'^(time="[^"]*" |[IWEF]\d{4} [\d:.]+ +\d+ )')
 
 # k3s pkg/cli/server/server.go says this once its options are read and before anything else is started.
@@ -66,7 +69,9 @@ class Sign:
 
 
 def plain(line: str) -> str:
-    """Return `line` without escapes before quotes, and with join tokens masked."""
+    """Return `line` without escapes before quotes, and with join tokens and written objects masked."""
+    if "error in txn" in line:
+        line = _OBJECT.sub("error in txn (object left out): ", line)
     if "\\" in line:
         line = _ESCAPED_QUOTE.sub('"', line)
     if "K10" in line:
@@ -160,15 +165,15 @@ def lines_now(evidence: Evidence, containerd: bool = False) -> tuple[str, ...]:
     if unreadable(evidence):
         return ()
     failing = evidence.k3s.state in (ServiceState.FAILING, ServiceState.STOPPED)
-    lines = newest(evidence.k3s_log or (), failing)
-    if containerd and evidence.containerd_log:
-        lines = _containerd(evidence.containerd_log) + lines
-    return tuple(map(plain, lines))
+    lines = tuple(map(plain, newest(evidence.k3s_log or (), failing)))
+    return containerd_lines(evidence) + lines if containerd else lines
 
 
-def _containerd(lines: tuple[str, ...]) -> tuple[str, ...]:
+def containerd_lines(evidence: Evidence) -> tuple[str, ...]:
+    """Return the lines of containerd's newest run, made plain; none if its log could not be read."""
+    lines = evidence.containerd_log or ()
     starts = [number for number, line in enumerate(lines) if _STARTING_CONTAINERD.search(line)]
-    return lines[starts[-1] :] if starts else lines
+    return tuple(map(plain, lines[starts[-1] :] if starts else lines))
 
 
 def seen(sign: Sign, lines: tuple[str, ...]) -> Finding | None:

@@ -16,7 +16,7 @@ EXAMPLES = """\
   sudo archipel kubeconfig --server https://edge-07.example.com:6443"""
 
 PORT = 6443
-SERVER = re.compile(r"^(\s*server:\s*)\S+\s*$", re.MULTILINE)
+SERVER = re.compile(r"^(\s*server:\s*)\S+[ \t]*$", re.MULTILINE)
 
 
 def parser() -> argparse.ArgumentParser:

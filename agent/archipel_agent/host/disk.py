@@ -52,9 +52,8 @@ class SystemDisk:
     def link(self, target: Path, path: Path) -> None:
         """Make `path` a symbolic link to `target`, replacing a link that is there."""
         self.make_directory(path.parent, None)
-        temporary = path.with_name(f"{TEMPORARY}{path.name}.{os.getpid()}")
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        temporary = temporary_of(path)
+        temporary.unlink(missing_ok=True)
         temporary.symlink_to(target)
         temporary.replace(path)
         _sync_directory(path.parent)
@@ -72,7 +71,8 @@ class SystemDisk:
             _sync_directory(path)
 
     def remove(self, path: Path) -> None:
-        """Remove a file or link, if it is there."""
+        """Remove a file or link, if it is there, and what a cut-off write of it left."""
+        temporary_of(path).unlink(missing_ok=True)
         try:
             path.unlink()
         except FileNotFoundError:
@@ -148,12 +148,20 @@ def _empty(path: Path, keep: frozenset[Path]) -> None:
     _sync_directory(path)
 
 
+def temporary_of(path: Path) -> Path:
+    """Return where a file is written before it takes its name.
+
+    The same for every process, so that whoever writes or removes the file again also clears what a cut left; there is
+    one writer, because one agent holds the lock.
+    """
+    return path.with_name(f"{TEMPORARY}{path.name}")
+
+
 @contextlib.contextmanager
 def _replacing(path: Path, mode: int) -> Iterator[int]:
     """Give a descriptor whose content takes the place of `path` once the block ends without an error."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
+    temporary = temporary_of(path)
+    temporary.unlink(missing_ok=True)
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
     )

@@ -7,7 +7,7 @@ import base64
 import json
 from pathlib import Path
 
-from archipel_agent.host.disk import SystemDisk
+from archipel_agent.host.disk import SystemDisk, temporary_of
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Privileged
 
@@ -55,7 +55,7 @@ class SandboxedDisk(SystemDisk):
         """Remove a file or link, if it is there."""
         if self._is_own(path):
             super().remove(path)
-        elif self.exists(path):
+        elif self.exists(path) or self.exists(temporary_of(path)):
             self._privileged.call("remove", path=str(path))
 
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:

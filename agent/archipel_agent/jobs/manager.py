@@ -34,10 +34,13 @@ class _Running:
 class JobManager:
     """Starts, resumes, watches and stops jobs."""
 
-    def __init__(self, context: Context, changed: Callable[[], None]) -> None:
-        """`context` is the pattern for each job's; `changed` is called from any thread when a job moved."""
+    def __init__(self, context: Context, changed: Callable[[], None], over: Callable[[], None]) -> None:
+        """`context` is the pattern for each job's; `changed` is called from any thread when a job moved, `over` when one
+        has ended and another may start.
+        """
         self._context = context
         self._changed = changed
+        self._over = over
         self._lock = threading.RLock()
         self._running: _Running | None = None
         self._events: deque[JobEvent] = deque(maxlen=EVENTS_KEPT)
@@ -102,6 +105,7 @@ class JobManager:
             with self._lock:
                 self._running = None
             self._changed()
+            self._over()
 
     def _emit(self, job: Job, line: str) -> None:
         with self._lock:

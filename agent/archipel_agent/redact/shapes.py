@@ -114,6 +114,8 @@ END_OF_PRIVATE = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 KEY_LINE = re.compile(r"(?:^|\s)[A-Za-z0-9+/=]{16,}\s*$")
 KEY_TAIL = re.compile(r"(?:[A-Za-z0-9+/=]|\\+n){16,}$")
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{8,}={0,2}(?![A-Za-z0-9+/_=-])")
+# Only so long a run can hold a secret that its shape gives away.
+LONG_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/_=-])")
 
 
 def _whole(pattern: str, flags: int = 0) -> tuple[re.Pattern[str], str]:

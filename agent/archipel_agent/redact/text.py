@@ -9,6 +9,7 @@ with neither a name nor a shape. Secrets we know exactly are therefore given as 
 
 import base64
 import binascii
+import functools
 import json
 import re
 import urllib.parse
@@ -25,6 +26,7 @@ from archipel_agent.redact.shapes import (
     KEY_LINE,
     KEY_TAIL,
     LINE_START,
+    LONG_BASE64,
     NAME,
     NOT_SECRET,
     OBJECT_NAME,
@@ -40,17 +42,16 @@ from archipel_agent.redact.shapes import (
 
 SHORTEST_KNOWN = 4  # a shorter "secret" would tear ordinary words apart
 SHORTEST_IN_PROSE = 6
-SHORTEST_PACKED = 20
 DEPTH = 3  # how often something may be packed into base64 again
 SECRET_NAME = re.compile(rf"(?:{NAME})$", re.IGNORECASE)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` without secrets: the exact `secrets` in any usual encoding, and everything that looks like one."""
-    known = tuple({one.strip() for one in secrets if len(one.strip()) >= SHORTEST_KNOWN})
+    known = tuple(sorted({one.strip() for one in secrets if len(one.strip()) >= SHORTEST_KNOWN}))
     if known:
         text = BASE64.sub(lambda match: _without_known(match[0], known), text)
-    for secret in sorted(_encodings(known), key=len, reverse=True):
+    for secret in _encodings(known):
         text = text.replace(secret, REMOVED)
     return _patterns(text, DEPTH)
 
@@ -74,6 +75,8 @@ def _data(data: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(data, str):
         return redact(data, secrets)
     if isinstance(data, list | tuple):
+        if all(isinstance(item, str) for item in data) and any("PRIVATE KEY" in item for item in data):
+            return list(redact_lines(data, secrets))  # log lines, and a key spans lines
         return [_data(item, secrets) for item in data]
     if not isinstance(data, dict):
         return data
@@ -92,7 +95,7 @@ def _patterns(text: str, depth: int) -> str:
     for pattern, replacement in SHAPES:
         text = pattern.sub(replacement, text)
     text = _assignments(FLAG.sub(_flag, text))
-    return BASE64.sub(lambda match: _unpacked(match[0], depth), text) if depth else text
+    return LONG_BASE64.sub(lambda match: _unpacked(match[0], depth), text) if depth else text
 
 
 def _without_heads(text: str) -> str:
@@ -190,9 +193,8 @@ def _is_secret(value: str, name: str) -> bool:
 
 def _unpacked(packed: str, depth: int) -> str:
     """Return base64 as it is, or what stands for it when something inside looks like a secret."""
-    inside = _decoded(packed) if len(packed) >= SHORTEST_PACKED else b""
     try:
-        readable = inside.decode("utf-8")
+        readable = _decoded(packed).decode("utf-8")
     except UnicodeDecodeError:
         return packed
     return packed if _patterns(readable, depth - 1) == readable else REMOVED
@@ -217,8 +219,9 @@ def _decoded(packed: str) -> bytes:
         return b""
 
 
-def _encodings(secrets: Iterable[str]) -> set[str]:
-    """Return each secret as it stands, as JSON, in a URL, and inside base64 at each of the three alignments."""
+@functools.lru_cache(maxsize=4)
+def _encodings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each secret as it stands, as JSON, in a URL, and in base64 at its three alignments, the longest first."""
     found = set()
     for secret in secrets:
         found |= {secret, json.dumps(secret)[1:-1], urllib.parse.quote(secret, safe="")}
@@ -229,4 +232,4 @@ def _encodings(secrets: Iterable[str]) -> set[str]:
             inner = packed[(0, 2, 3)[shift] : len(packed) - (0 if (shift + len(raw)) % 3 == 0 else 1)]
             if len(inner) >= SHORTEST_KNOWN * 2:
                 found |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return found
+    return tuple(sorted(found, key=len, reverse=True))

@@ -5,6 +5,7 @@ Everything is written in one transaction per fact, before the fact is acted on. 
 
 import json
 import statistics
+from collections.abc import Mapping
 from typing import Any
 
 from archipel_agent.state.database import Database
@@ -45,7 +46,15 @@ class Store:
 
     def keep_site(self, document: SiteDocument | None, which: str = "current") -> None:
         """Keep a site document; None forgets it."""
-        self.keep(**{f"site_{which}": None if document is None else wire.to_json(document).decode()})
+        self.keep_sites({which: document})
+
+    def keep_sites(self, documents: Mapping[str, SiteDocument | None]) -> None:
+        """Keep several site documents at once, so that a power cut cannot part them; None forgets one."""
+        bodies = {
+            f"site_{which}": None if document is None else wire.to_json(document).decode()
+            for which, document in documents.items()
+        }
+        self.keep(**bodies)
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs kept, newest first."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from archipel_agent.k3s.identity import NAMESPACE, SECRET, apply_body, apply_path, objects, removal_paths
 from archipel_agent.paths import Paths
+from archipel_agent.steps import start
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 from archipel_contract.findings import Finding
@@ -68,8 +69,12 @@ def _refused(path: str, status: int, body: bytes) -> Finding:
     return finding("job-failed", step="identity", problem=f"{path} answered {status}: {said}")
 
 
-def forget(context: Context) -> str:
-    """Remove the identity from the cluster, as far as its API answers, and from the disk."""
+def forget(context: Context, patience: float = 0.0) -> str:
+    """Remove the identity from the cluster, as far as its API answers, and from the disk.
+
+    Waits up to `patience` seconds for the API of a k3s that runs: after a power cut it may only be starting.
+    """
+    _await_api(context, patience)
     context.ports.disk.remove(identity_file(context.paths))
     context.ports.kube.close()
     left = 0
@@ -80,6 +85,16 @@ def forget(context: Context) -> str:
     return (
         "removed" if not left else "removed here; the API did not answer, so its objects stay in the cluster"
     )
+
+
+def _await_api(context: Context, patience: float) -> None:
+    clock = context.ports.clock
+    deadline = clock.monotonic() + patience
+    context.progress.waiting_for("the API to answer")
+    while clock.monotonic() < deadline and context.ports.k3s.status().state in start.RUNNING:
+        if context.ports.kube.request("GET", "/readyz").status == 200:
+            return
+        clock.wait(POLL_SECONDS)
 
 
 def undo(context: Context) -> None:

@@ -24,6 +24,10 @@ K3S_PLACES = (
 )
 
 
+# For a cluster that goes on, its API is worth waiting for: an account that stays behind is a way in.
+API_PATIENCE_SECONDS = 120.0
+
+
 def _only_agent(context: Context) -> str | None:
     return "k3s stays" if context.options.what == AGENT_ONLY else None
 
@@ -34,7 +38,7 @@ def _keeps_data(context: Context) -> str | None:
 
 def forget_identity(context: Context) -> str:
     """Remove the agent's account from the cluster while its API may still answer."""
-    return identity.forget(context)
+    return identity.forget(context, 0.0 if context.options.what == EVERYTHING else API_PATIENCE_SECONDS)
 
 
 def stop(context: Context) -> str:

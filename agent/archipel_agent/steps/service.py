@@ -4,6 +4,7 @@ from pathlib import Path
 
 from archipel_agent.k3s.unit import k3s_unit
 from archipel_agent.ports import CommandFailed, UnitSpec
+from archipel_agent.steps import start
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 
@@ -36,8 +37,9 @@ def verify(context: Context) -> None:
 
 
 def undo(context: Context) -> None:
-    """Forget the service of a site that never came into force."""
+    """Forget the service of a site that never came into force, and what it did: a boot may have started it already."""
     if context.store.site() is None:
+        start.undo(context)
         context.ports.k3s.remove_service()
 
 

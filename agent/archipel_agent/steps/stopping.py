@@ -32,10 +32,10 @@ def want_running(context: Context) -> None:
 
 
 def _want(context: Context, desired: Desired) -> None:
-    for which in ("current", "desired"):
-        document = context.store.site(which)
-        if document is not None:
-            context.store.keep_site(replace(document, desired=desired), which)
+    kept = {which: context.store.site(which) for which in ("current", "desired")}
+    context.store.keep_sites(
+        {which: replace(document, desired=desired) for which, document in kept.items() if document is not None}
+    )
 
 
 def stop(context: Context) -> str:

@@ -8,6 +8,8 @@ from archipel_agent.steps.settle import stood_before
 from archipel_agent.steps.start import RESTART_FLAG
 from archipel_contract.status import ServiceState
 
+PRIVATE_DIRECTORY = 0o700
+
 
 def wanted(context: Context) -> dict[Path, tuple[bytes, int]]:
     """Return the files for this node of the site with content and mode."""
@@ -18,22 +20,37 @@ def wanted(context: Context) -> dict[Path, tuple[bytes, int]]:
 def check(context: Context) -> str | None:
     """Nothing to do when every file is there as wanted."""
     disk = context.ports.disk
-    for path, (content, mode) in wanted(context).items():
-        if not disk.exists(path) or disk.read(path) != content or disk.mode(path) != mode:
-            return None
+    if _differing(context):
+        return None
+    if disk.mode(_additions(context)) != PRIVATE_DIRECTORY:
+        return None
     return "as the site document says"
 
 
 def run(context: Context) -> str:
     """Write every file, and make the directories a site may put its own additions into."""
     disk = context.ports.disk
-    files = wanted(context)
+    files = _differing(context)
     if context.ports.k3s.status().state in (ServiceState.RUNNING, ServiceState.STARTING):
         context.store.keep(**{RESTART_FLAG: "yes"})
     for path, (content, mode) in files.items():
         disk.write(path, content, mode)
-    disk.make_directory(context.paths.k3s_settings / "config.yaml.d", 0o700)
+    disk.make_directory(_additions(context), PRIVATE_DIRECTORY)
     return f"{len(files)} files in {context.paths.k3s_settings}"
+
+
+def _differing(context: Context) -> dict[Path, tuple[bytes, int]]:
+    """Return the files that are not there as wanted: what is right is not written again."""
+    disk = context.ports.disk
+    return {
+        path: (content, mode)
+        for path, (content, mode) in wanted(context).items()
+        if not disk.exists(path) or disk.read(path) != content or disk.mode(path) != mode
+    }
+
+
+def _additions(context: Context) -> Path:
+    return context.paths.k3s_settings / "config.yaml.d"
 
 
 def undo(context: Context) -> None:

@@ -47,11 +47,11 @@ def status(client: AgentClient, endpoint: Endpoint) -> int:
     words = {"job_id": JOB_ID} if "{job_id}" in endpoint.path else {}
     try:
         if endpoint.stream:
-            stream = client.stream(endpoint.name, **words)
+            stream = client.stream(endpoint.name, 5, **words)
             next(stream)
-            stream.close()  # type: ignore[attr-defined]  # a generator, promised as the iterator it is too
+            stream.close()
         else:
-            client.call(endpoint.name, JobRequest(verb=Verb.UP) if endpoint.request else None, **words)
+            client.call(endpoint.name, JobRequest(verb=Verb.UP) if endpoint.request else None, 5, **words)
     except ApiRefused as refused:
         assert refused.problem.error == "not-permitted"
         assert endpoint.role.name.lower() in refused.problem.message

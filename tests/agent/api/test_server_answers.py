@@ -20,7 +20,7 @@ from tests.fakes.service import FACTS, JOB_ID, NODE_ID, NOT_ROOT, SITE, Scripted
 
 def refused(client: AgentClient, name: str, body: object = None, **words: str) -> tuple[int, Problem]:
     with pytest.raises(ApiRefused) as caught:
-        client.call(name, body, **words)
+        client.call(name, body, 5, **words)
     return caught.value.status, caught.value.problem
 
 
@@ -32,7 +32,7 @@ def test_every_plain_endpoint_answers_with_the_type_the_table_promises(client: A
     for endpoint in ENDPOINTS:
         if not endpoint.stream and endpoint.name != "start_job":
             body = request if endpoint.request else None
-            answer = client.call(endpoint.name, body, **words.get(endpoint.name, {}))
+            answer = client.call(endpoint.name, body, 5, **words.get(endpoint.name, {}))
             assert isinstance(answer, endpoint.response), endpoint.name
 
 

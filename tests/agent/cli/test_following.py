@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from archipel_contract.client import AgentAway, AgentClient
-from archipel_contract.exits import Exit
-from archipel_contract.jobs import Job, JobEvent, JobRequest, JobState, Step, StepState, Verb
 
 from archipel_agent.cli import ensure, follow, output
 from archipel_agent.cli.command import Session, Stop, session_of
 from archipel_agent.cli.output import Screen, duration, language_of, size, wants_color
 from archipel_agent.cli.progress import LiveProgress, PlainProgress, progress
 from archipel_agent.cli.up import parser
+from archipel_contract.client import AgentAway, AgentClient
+from archipel_contract.exits import Exit
+from archipel_contract.jobs import Job, JobEvent, JobRequest, JobState, Step, StepState, Verb
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import JOB_ID, STEPS, ScriptedService
 from tests.fakes.serving import serving
@@ -104,9 +104,16 @@ def test_an_agent_that_stays_away_is_given_up_after_a_minute(archipel: Archipel)
     assert 60 < clock.time < 62
 
 
-def test_a_start_that_was_cut_off_is_repeated_with_the_same_key(archipel: Archipel, service: ScriptedService) -> None:
+def test_a_start_that_was_cut_off_is_repeated_with_the_same_key(
+    archipel: Archipel, service: ScriptedService
+) -> None:
     serve = serving(service, archipel.paths.socket)
-    clock = SteppingClock(lambda: clock.time == 0.5 and serve.__enter__() and None)
+
+    def come_back() -> None:
+        if clock.time == 0.5:
+            serve.__enter__()
+
+    clock = SteppingClock(come_back)
     request = JobRequest(verb=Verb.UP, key="k")
     try:
         assert follow.start(session(archipel, clock), request).id == JOB_ID
@@ -185,7 +192,9 @@ def events() -> list[JobEvent]:
         job(done, waiting),
         job(done, replace(waiting, seconds=8.0)),
         job(done, replace(waiting, waiting_for="the node")),
-        job(done, replace(second, state=StepState.FAILED, seconds=9.0, said="it broke"), state=JobState.FAILED),
+        job(
+            done, replace(second, state=StepState.FAILED, seconds=9.0, said="it broke"), state=JobState.FAILED
+        ),
     ]
     return [JobEvent(sequence=number, job=one) for number, one in enumerate(states, 1)]
 
@@ -315,7 +324,14 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(None, "?"), (0, "0 B"), (1536, "2 KiB"), (4 << 30, "4.0 GiB"), (5 << 40, "5.0 TiB"), (5 << 60, "5242880.0 TiB")],
+    [
+        (None, "?"),
+        (0, "0 B"),
+        (1536, "2 KiB"),
+        (4 << 30, "4.0 GiB"),
+        (5 << 40, "5.0 TiB"),
+        (5 << 60, "5242880.0 TiB"),
+    ],
 )
 def test_sizes_read_well(count: int | None, text: str) -> None:
     assert size(count) == text

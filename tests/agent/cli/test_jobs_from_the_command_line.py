@@ -350,7 +350,12 @@ def test_watch_follows_the_running_job_to_its_end(agent: Archipel, service: Scri
 
 def test_cancel_stops_the_running_job_and_is_content(agent: Archipel, service: ScriptedService) -> None:
     agent("up", "--no-wait")
-    ends = threading.Thread(target=lambda: until(service) or service.run_to(JobState.CANCELLED))
+
+    def end() -> None:
+        until(service)
+        service.run_to(JobState.CANCELLED)
+
+    ends = threading.Thread(target=end)
     ends.start()
     said = agent("agent", "cancel")
     ends.join()

@@ -1,22 +1,22 @@
 """status, doctor, why, logs, kubectl and kubeconfig: text, JSON and exit codes, with and without an agent."""
 
 import os
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from archipel_contract.api import Checks, Kubeconfig
-from archipel_contract.catalogue import entries, finding
-from archipel_contract.exits import Exit
-from archipel_contract.findings import CheckResult, Fix, Severity, Verdict
-from archipel_contract.status import ClusterStatus, Health, Pod
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archipel_agent.cli.kubeconfig import address
 from archipel_agent.cli.logs import added
-from archipel_agent.ports import Cancelled
+from archipel_contract.api import Checks, Kubeconfig
+from archipel_contract.catalogue import entries, finding
+from archipel_contract.exits import Exit
+from archipel_contract.findings import CheckResult, Fix, Severity, Verdict
+from archipel_contract.status import ClusterStatus, Health, Pod
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import NODE_ID, NOT_ROOT, ScriptedService
 from tests.fakes.serving import connecting_as, serving
@@ -26,7 +26,13 @@ def test_status_of_a_healthy_site(agent: Archipel) -> None:
     said = agent("status")
     assert said.code == Exit.OK
     assert said.out.startswith("+ Halle 3: healthy\n  k3s runs, the node is Ready, 2 of 2 pods are ready.\n")
-    for words in (NODE_ID, "192.168.4.27 on eth0", "v1.34.2+k3s1 running", "1 of 1 nodes ready, 2 of 2 pods", "51 C"):
+    for words in (
+        NODE_ID,
+        "192.168.4.27 on eth0",
+        "v1.34.2+k3s1 running",
+        "1 of 1 nodes ready, 2 of 2 pods",
+        "51 C",
+    ):
         assert words in said.out
     assert "\033" not in said.out
 
@@ -43,7 +49,14 @@ def test_status_is_good_for_scripts_only_when_the_site_is_healthy(
 def test_status_names_each_finding_with_its_remedy_and_each_pod_that_is_not_ready(
     agent: Archipel, service: ScriptedService
 ) -> None:
-    bad = Pod(namespace="a", name="b", phase="Pending", ready=False, reason="ImagePullBackOff", message="no such image")
+    bad = Pod(
+        namespace="a",
+        name="b",
+        phase="Pending",
+        ready=False,
+        reason="ImagePullBackOff",
+        message="no such image",
+    )
     done = Pod(namespace="a", name="done", phase="Succeeded", ready=False)
     cluster = replace(service.current.cluster, pods=(*service.current.cluster.pods, bad, done))
     service.current = replace(service.current, health=Health.UNHEALTHY, findings=(NOT_ROOT,), cluster=cluster)
@@ -62,7 +75,11 @@ def test_status_says_when_everything_is_rehearsed(agent: Archipel, service: Scri
 def test_status_of_a_machine_that_knows_little_still_reads(agent: Archipel, service: ScriptedService) -> None:
     node = replace(service.current.node, usage=type(service.current.node.usage)(), node_id="")
     service.current = replace(
-        service.current, health=Health.UNKNOWN, site=None, node=node, cluster=ClusterStatus(reachable=False, message="refused")
+        service.current,
+        health=Health.UNKNOWN,
+        site=None,
+        node=node,
+        cluster=ClusterStatus(reachable=False, message="refused"),
     )
     said = agent("status")
     assert "no id yet" in said.out
@@ -73,7 +90,9 @@ def test_status_looks_anew_when_asked(agent: Archipel) -> None:
     assert agent("status", "--fresh", "--json").data["sentence"] == "fresh"
 
 
-def test_status_watch_shows_each_change_until_the_agent_goes(agent: Archipel, service: ScriptedService) -> None:
+def test_status_watch_shows_each_change_until_the_agent_goes(
+    agent: Archipel, service: ScriptedService
+) -> None:
     def changes() -> None:
         for _ in range(500):
             if service.subscribers:
@@ -105,7 +124,9 @@ def test_doctor_tells_what_every_check_saw_and_counts_open_ones_apart(agent: Arc
     ("severity", "code"),
     [(Severity.PROBLEM, Exit.NOT_OK), (Severity.WARNING, Exit.NOT_OK), (Severity.HINT, Exit.OK)],
 )
-def test_doctor_with_a_finding(agent: Archipel, service: ScriptedService, severity: Severity, code: Exit) -> None:
+def test_doctor_with_a_finding(
+    agent: Archipel, service: ScriptedService, severity: Severity, code: Exit
+) -> None:
     found = replace(NOT_ROOT, severity=severity, fix=Fix(code="not-root", restarts=True, usual_seconds=120))
     result = CheckResult(slug="rights", verdict=Verdict.FOUND, said="uid 1000", findings=(found,))
     service.check_results = Checks(phase="preflight", results=(result,))
@@ -119,14 +140,24 @@ def test_doctor_with_a_finding(agent: Archipel, service: ScriptedService, severi
 
 def test_why_without_a_code_explains_everything_there_is(agent: Archipel, service: ScriptedService) -> None:
     assert agent("why").out == "Nothing is wrong. k3s runs, the node is Ready, 2 of 2 pods are ready.\n"
-    service.current = replace(service.current, health=Health.UNHEALTHY, findings=(replace(NOT_ROOT, since="2026-01-01T00:00:00Z"),))
+    service.current = replace(
+        service.current, health=Health.UNHEALTHY, findings=(replace(NOT_ROOT, since="2026-01-01T00:00:00Z"),)
+    )
     said = agent("why")
     assert said.code == Exit.NOT_OK
-    for words in ("since     2026-01-01", "evidence  uid 1000", "cause     Setting up", "remedy    Run", "1. Log in as"):
+    for words in (
+        "since     2026-01-01",
+        "evidence  uid 1000",
+        "cause     Setting up",
+        "remedy    Run",
+        "1. Log in as",
+    ):
         assert words in said.out
 
 
-def test_why_without_findings_on_a_site_that_is_not_healthy(agent: Archipel, service: ScriptedService) -> None:
+def test_why_without_findings_on_a_site_that_is_not_healthy(
+    agent: Archipel, service: ScriptedService
+) -> None:
     service.current = replace(service.current, health=Health.STOPPED, sentence="k3s is stopped.")
     said = agent("why")
     assert said.code == Exit.NOT_OK
@@ -147,11 +178,13 @@ def test_the_language_follows_the_locale(agent: Archipel, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_every_code_of_the_catalogue_can_be_explained_without_a_machine(agent: Archipel, language: str) -> None:
+def test_every_code_of_the_catalogue_can_be_explained_without_a_machine(
+    agent: Archipel, language: str
+) -> None:
     for code in entries():
         said = agent("why", code, "--lang", language)
         assert said.code == Exit.OK, code
-        assert "?" not in said.out.split(f"({code})")[0], said.out
+        assert not re.search(r"\?\w", said.out), said.out  # so the catalogue shows a parameter nobody gave
 
 
 def test_a_code_that_does_not_exist_is_met_with_near_ones(agent: Archipel) -> None:
@@ -199,7 +232,6 @@ def test_logs_follow_with_new_lines_only(
     said = agent("logs", "-f")
     assert said.out == "one\ntwo\nthree\nfour\n"
     assert said.code == Exit.INTERRUPTED
-    assert Cancelled is not KeyboardInterrupt
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(0, 12), st.lists(st.integers(4, 9), max_size=6))
@@ -224,7 +256,7 @@ def test_a_user_who_may_not_open_the_socket_is_told_what_to_do(
         raise PermissionError(13, "Permission denied")
 
     class Forbidden(socket.socket):
-        connect = forbidden  # type: ignore[assignment]  # the built-in method's exact type does not matter here
+        connect = forbidden
 
     monkeypatch.setattr(socket, "socket", Forbidden)
     said = agent("status")
@@ -245,8 +277,12 @@ def test_without_an_agent_looking_goes_on_and_says_so(archipel: Archipel) -> Non
 # --- kubectl and kubeconfig ---
 
 
-def test_kubeconfig_prints_what_the_agent_gives_with_another_address(agent: Archipel, service: ScriptedService) -> None:
-    service.kube = Kubeconfig(path="/x", content="clusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: x\n")
+def test_kubeconfig_prints_what_the_agent_gives_with_another_address(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    service.kube = Kubeconfig(
+        path="/x", content="clusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: x\n"
+    )
     assert agent("kubeconfig").out == service.kube.content
     said = agent("kubeconfig", "--server", "192.168.4.27")
     assert "    server: https://192.168.4.27:6443\n  name: x" in said.out
@@ -280,7 +316,9 @@ def test_an_address_becomes_a_url(text: str, url: str) -> None:
     assert address(text) == url
 
 
-@pytest.mark.parametrize("text", ["http://edge-07", "edge 07", "edge-07:port", "", "https://a/path", "a:99999"])
+@pytest.mark.parametrize(
+    "text", ["http://edge-07", "edge 07", "edge-07:port", "", "https://a/path", "a:99999"]
+)
 def test_what_is_no_address_is_refused(agent: Archipel, text: str) -> None:
     assert agent("kubeconfig", "--server", text).code == Exit.USAGE
 
@@ -384,7 +422,9 @@ def test_a_second_agent_is_refused(archipel: Archipel) -> None:
     assert "another agent" in said.err
 
 
-def test_a_finding_of_a_newer_agent_shows_the_words_it_carries(agent: Archipel, service: ScriptedService) -> None:
+def test_a_finding_of_a_newer_agent_shows_the_words_it_carries(
+    agent: Archipel, service: ScriptedService
+) -> None:
     newer = replace(finding("not-root"), code="from-the-future", summary="Something new", next_step="Do this")
     service.current = replace(service.current, findings=(newer,))
     assert "x Something new  (from-the-future)" in agent("status").out

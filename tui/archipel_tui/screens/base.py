@@ -80,19 +80,19 @@ class Page(Asking, inherit_bindings=False):
         panel = self.panel()
         if panel is not None:
             step = max(panel.scrollable_content_region.height - 1, 1)
-            panel.scroll_to(y=panel.scroll_y + way * step, animate=False)
+            panel.scroll_row(panel.scroll_y + way * step)
 
     def action_move(self, way: int) -> None:
         """Up, Down: scroll, unless the screen has something to choose."""
         panel = self.panel()
         if panel is not None:
-            panel.scroll_to(y=panel.scroll_y + way, animate=False)
+            panel.scroll_row(panel.scroll_y + way)
 
     def action_end(self, way: int) -> None:
         """Home, End."""
         panel = self.panel()
         if panel is not None:
-            panel.scroll_to(y=0 if way < 0 else panel.max_scroll_y, animate=False)
+            panel.scroll_row(0 if way < 0 else panel.max_scroll_y)
 
     def action_enter(self) -> None:
         """Enter."""

@@ -51,18 +51,16 @@ class LogsPage(OnePanel):
             self._fetch()
         elif key == "e":
             self._only_errors = not self._only_errors
+        self.panel().keeps_end = True
         self.redraw()
-        self.call_after_refresh(self.action_end, 1)
 
     def answered(self, what: str, value: Any) -> None:
         """Show them, at the end unless somebody reads further up."""
         if not isinstance(value, LogLines) or value.source != self._source or value == self._lines:
             return
         panel = self.panel()
-        at_end = panel.scroll_y >= panel.max_scroll_y - 1
+        panel.keeps_end = panel.scroll_y >= panel.max_scroll_y
         self._lines, self._problem = value, ""
-        if at_end:
-            self.call_after_refresh(self.action_end, 1)
 
     def failed(self, what: str, reason: str) -> None:
         """Keep what is shown."""

@@ -104,6 +104,7 @@ class Panel(VerticalScroll):
         super().__init__(can_focus=False, **options)  # type: ignore[arg-type]  # id and classes
         self._heading = heading
         self.content = Lines(view)
+        self.keeps_end = False  # whether lines that are added below come into sight
 
     def compose(self) -> ComposeResult:
         """One child: the lines."""
@@ -126,6 +127,11 @@ class Panel(VerticalScroll):
             self.border_title = heading
         self.content.redraw()
 
+    def scroll_row(self, row: float) -> None:
+        """Scroll so that this row is the topmost."""
+        self.keeps_end = False
+        self.scroll_to(y=row, animate=False)
+
     def show_row(self, row: int) -> None:
         """Scroll so that this row is seen."""
         height = self.scrollable_content_region.height
@@ -136,6 +142,9 @@ class Panel(VerticalScroll):
             self.scroll_to(y=row - height + 1, animate=False)
 
     def _count(self) -> None:
+        if self.keeps_end and self.scroll_y != self.max_scroll_y:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+            return
         height = self.scrollable_content_region.height
         total = self.content.size.height
         top = round(self.scroll_y)

@@ -1,0 +1,88 @@
+"""Power may go, or the agent be killed, at any instant of any job: the machine ends up as if nothing had happened.
+
+The instants are those between any two effects: each write in its five parts, each commit, each command, each wait. What
+was not fsynced is lost or torn. `ARCHIPEL_SEED` repeats a run of the random part.
+"""
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+from archipel_contract.jobs import JobState
+
+from tests.chaos.crashes import CUT, KILLED, Story, Tally, check, every_instant, expected, undisturbed
+from tests.chaos.node import Node
+from tests.chaos.stories import STORIES, stopped
+from tests.fakes.power import PowerCut
+
+WANTED_INSTANTS = 5000
+RANDOM_RUNS = 250
+SECONDS = 300  # for one story on a slow machine; the longest takes about ten on a fast one
+AGENT_PLACES = ("/var/lib/archipel",)
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("kind", [CUT, KILLED])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name.replace(" ", "-"))
+def test_a_job_crashed_at_any_instant_ends_as_if_nothing_had_happened(
+    story: Story, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    tally = every_instant(story, kind)
+    record_property("crashes", tally.crashes)
+    assert tally.crashes > 0
+    assert tally.wrong == []
+
+
+def test_the_stories_have_as_many_instants_as_promised() -> None:
+    instants = {story.name: undisturbed(story).instants for story in STORIES}
+    total = 2 * sum(instants.values())  # each is a power cut and a killed agent
+    print(f"{total} crashes: {instants}")
+    assert total >= WANTED_INSTANTS
+
+
+@pytest.mark.timeout(SECONDS)
+def test_jobs_crashed_again_while_they_recover_end_as_if_nothing_had_happened() -> None:
+    seed = int(os.environ.get("ARCHIPEL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+    print(f"ARCHIPEL_SEED={seed}")
+    chance = random.Random(seed)
+    tally = Tally()
+    ends = {story.name: expected(story) for story in STORIES}
+    lengths = {story.name: undisturbed(story).instants for story in STORIES}
+    for _ in range(RANDOM_RUNS):
+        story = chance.choice(STORIES)
+        length = lengths[story.name]
+        instants = tuple(chance.randint(1, length) for _ in range(chance.randint(2, 4)))
+        kind, insists = chance.choice([CUT, KILLED]), chance.random() < 0.5
+        check(story, kind, instants, ends[story.name], tally, insists)
+    assert tally.wrong == [], f"ARCHIPEL_SEED={seed}"
+
+
+@pytest.mark.parametrize("step", ["get-k3s", "kernel", "service", "start", "wait-api", "wait-pods", "identity"])
+def test_a_stopped_first_up_leaves_the_machine_as_it_was(step: str) -> None:
+    before = Node().picture()
+    after = undisturbed(stopped(step))
+    assert after.state is JobState.CANCELLED
+    left = {name for name in after.picture if after.picture[name] != before.get(name)}
+    # Directories that every system has, and the agent's own state.
+    assert left <= {"/etc/sysctl.d", "/etc/systemd", "/etc/systemd/system"} | DIRECTORIES | {"/var/lib/archipel/kube"}
+
+
+DIRECTORIES = {
+    "/etc/systemd/system/multi-user.target.wants",
+    "/usr/local",
+    "/usr/local/bin",
+    "/etc/rancher",
+    "/var/lib/rancher",
+}
+
+
+def test_a_crash_is_seen_by_the_fakes_at_all() -> None:
+    node = STORIES[0].begin()
+    node.power.crash_at(40)
+    with pytest.raises(PowerCut, match="at instant 40"):
+        node.do(STORIES[0].request)
+    node.come_back()
+    unfinished = node.store.unfinished()
+    assert unfinished is not None
+    assert unfinished.state is JobState.RUNNING
