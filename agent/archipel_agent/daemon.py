@@ -9,7 +9,7 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from archipel_agent.core import Core
 from archipel_agent.host.notify import notify
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
+from archipel_agent.rehearsal.compose import rehearse
+from archipel_agent.rehearsal.director import Director
+from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.settings import Settings
 from archipel_agent.steps.goodbye import doomed
 from archipel_contract.exits import Exit
@@ -35,13 +38,16 @@ class AlreadyRuns(Exception):
 class Daemon:
     """One agent process."""
 
-    def __init__(self, paths: Paths, core: Core, settings: Settings) -> None:
-        """Serve `core`."""
+    def __init__(self, paths: Paths, core: Core, settings: Settings, before_turn: Callable[[], None]) -> None:
+        """Serve `core`; `before_turn` is called in the turns' thread (a rehearsal's director)."""
+        self._before_turn = before_turn
         self._paths = paths
         self._core = core
         self._settings = settings
         self._stop = asyncio.Event()
-        self._nudge = asyncio.Event()  # set when the next turn should not wait: a job is over, or we should stop
+        self._nudge = (
+            asyncio.Event()
+        )  # set when the next turn should not wait: a job is over, or we should stop
         self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
 
     async def run(self) -> None:
@@ -69,6 +75,7 @@ class Daemon:
 
     def _turn(self) -> None:
         try:
+            self._before_turn()
             self._core.turn()
         except Exception:  # the task boundary: a defect in one turn must not end the agent
             LOG.exception("a turn has a defect; the next one tries again")
@@ -105,7 +112,18 @@ def hold_lock(path: Path) -> int:
     return descriptor
 
 
-def main(paths: Paths, ports: Ports | None = None, flags: Mapping[str, object] | None = None) -> int:
+def rehearsed(paths: Paths, scenario: Scenario, flags: Mapping[str, object] | None = None) -> int:
+    """Run the agent on a simulated machine whose files lie below the root of `paths`."""
+    rehearsal = rehearse(paths, scenario)
+    return main(paths, rehearsal.ports, flags, Director(rehearsal.world))
+
+
+def main(
+    paths: Paths,
+    ports: Ports | None = None,
+    flags: Mapping[str, object] | None = None,
+    before_turn: Callable[[], None] = lambda: None,
+) -> int:
     """Run the agent; return its exit code. `flags` are settings from the command line, None where not given."""
     settings, problem = settings_or_defaults(paths, flags)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
@@ -114,7 +132,7 @@ def main(paths: Paths, ports: Ports | None = None, flags: Mapping[str, object] |
     lock = hold_lock(paths.runtime / "agent.lock")
     core, database = open_core(paths, ports or real_ports(paths), settings, problem)
     try:
-        asyncio.run(Daemon(paths, core, settings).run())
+        asyncio.run(Daemon(paths, core, settings, before_turn).run())
     finally:
         leaves, keep_state = core.is_leaving(), core.keeps_state()
         core.forget_leaving()

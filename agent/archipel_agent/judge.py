@@ -1,7 +1,7 @@
 """Judge: health, conditions and the one sentence, from what was observed. Pure."""
 
 from archipel_agent.checks.base import Evidence
-from archipel_contract.facts import ClockQuality
+from archipel_contract.facts import ClockQuality, NodeUsage
 from archipel_contract.findings import Finding, Severity, worst
 from archipel_contract.site import Desired, SiteDocument
 from archipel_contract.status import (
@@ -12,6 +12,9 @@ from archipel_contract.status import (
     ServiceState,
     Truth,
 )
+
+HOT_C = 75.0  # a Raspberry Pi begins to slow down at 80
+SHORT_MEMORY = 0.9
 
 
 def health(
@@ -43,10 +46,29 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
     cluster = evidence.cluster
     pods = tuple((pod.name, pod.ready, pod.reason) for pod in cluster.pods) if cluster else ()
     nodes = tuple((node.name, node.ready, node.reason) for node in cluster.nodes) if cluster else ()
-    addresses = tuple(nic.addresses for nic in evidence.facts.nics if not nic.virtual)
-    throttling = evidence.usage.throttling
+    network = tuple(
+        (nic.name, nic.addresses, nic.up, nic.carrier) for nic in evidence.facts.nics if not nic.virtual
+    )
     state = (evidence.k3s.state, evidence.k3s.pid, evidence.k3s.restarts, evidence.clock)
-    return (*state, throttling, addresses, bool(cluster and cluster.ready), nodes, pods)
+    kernel = tuple(sorted(evidence.kernel_settings.items()))
+    return (*state, *_loads(evidence.usage), kernel, network, bool(cluster and cluster.ready), nodes, pods)
+
+
+def _loads(usage: NodeUsage) -> tuple[object, ...]:
+    """Return the machine's loads in steps so coarse that only a real change crosses one."""
+    disk = _share(usage.disk_used_bytes, usage.disk_total_bytes)
+    memory = _share(usage.memory_used_bytes, usage.memory_total_bytes)
+    heat = usage.temperature_c is not None and usage.temperature_c >= HOT_C
+    return (
+        usage.throttling,
+        disk is not None and int(disk * 20),
+        memory is not None and memory > SHORT_MEMORY,
+        heat,
+    )
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
 
 
 def sentence(

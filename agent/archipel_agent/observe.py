@@ -16,6 +16,7 @@ from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.state.store import Store
+from archipel_contract.facts import NodeFacts
 from archipel_contract.site import SiteDocument
 from archipel_contract.status import ClusterStatus, K3sStatus, ServiceState
 
@@ -39,15 +40,15 @@ class World:
         return (self.store.site() or self.store.site("desired")) if self.store else None
 
 
-def glance(ports: Ports, world: World) -> Evidence:
-    """Return what the idle loop looks at."""
+def glance(ports: Ports, world: World, facts: NodeFacts | None = None) -> Evidence:
+    """Return what the idle loop looks at; `facts` are those read a moment ago, None has them read now."""
     site = world.site()
     now = ports.clock.now()
     earliest = clocks.floor(world.store)
     k3s = ports.k3s.status()
     return Evidence(
         now=now,
-        facts=ports.machine.facts(),
+        facts=facts or ports.machine.facts(),
         usage=ports.machine.usage(),
         clock=clocks.quality(now, earliest, ports.machine.clock_synchronized()),
         not_before=earliest,
@@ -55,6 +56,7 @@ def glance(ports: Ports, world: World) -> Evidence:
         site=site,
         k3s=replace(k3s, version=site.k3s.version if site else ""),
         cluster=cluster(ports, k3s) if site else None,
+        kernel_settings={name: ports.machine.kernel_setting(name) for name in KERNEL_SETTINGS},
         state_problem=world.state_problem,
         settings_problem=world.settings_problem,
     )
@@ -87,7 +89,6 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
         if seen.site
         else None,
         listeners=ports.machine.listeners(),
-        kernel_settings={name: ports.machine.kernel_setting(name) for name in KERNEL_SETTINGS},
         modules={name: ports.machine.has_module(name) for name in MODULES},
         disks={"data": ports.disk.space(paths.k3s_data), "state": ports.disk.space(paths.state)},
         iptables=_iptables(ports),
@@ -153,7 +154,7 @@ def _drop_ins(ports: Ports, paths: Paths) -> str:
 def _iptables(ports: Ports) -> str | None:
     place = ports.runner.find("iptables")
     if place is None:
-        return None
+        return ""
     try:
         return ports.runner.run([place, "--version"], timeout=5.0).stdout
     except CommandFailed:

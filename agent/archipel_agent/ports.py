@@ -161,6 +161,10 @@ class Machine(Protocol):
         """Return what this machine is."""
         ...
 
+    def pulse(self) -> object:
+        """Return a value that changes when a cable, an address or a route does; cheap enough for every turn."""
+        ...
+
     def usage(self) -> NodeUsage:
         """Return one sample; CPU is measured since the previous call."""
         ...

@@ -16,13 +16,16 @@ from archipel_agent.observe import World, gather, glance
 from archipel_agent.plan import Act, Action, plan
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_contract import __version__
-from archipel_contract.findings import CheckResult, Finding
+from archipel_contract.facts import NodeFacts
+from archipel_contract.findings import CheckResult, Finding, Severity
 from archipel_contract.site import Role
 from archipel_contract.status import ClusterStatus, Condition, NodeStatus, Report
 
 LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
 CLOSE_LOOK_TROUBLED_SECONDS = 30.0
+CLOSE_LOOK_WARNED_SECONDS = 300.0  # a warning or a hint holds for weeks, and each look starts processes
+FACTS_SECONDS = 60.0  # reading them is half the cost of a turn; a change of the machine's pulse has them read at once
 
 
 class Turner:
@@ -38,6 +41,8 @@ class Turner:
         self._conditions: dict[str, Condition] = {}
         self._seen: tuple[object, ...] = ()
         self._looked: float | None = None
+        self._facts: tuple[float, NodeFacts] | None = None
+        self._pulse: object = None
         self._started: datetime | None = None
         self._sentence = ""
 
@@ -48,7 +53,9 @@ class Turner:
 
     def turn(self, job: str = "", close: bool = False) -> Report:
         """Take one turn; `job` is the id of the running job, `close` asks for a closer look."""
-        evidence = glance(self._ports, self._world)
+        evidence = glance(self._ports, self._world, self._known_facts())
+        if self._facts is None:
+            self._facts = (self._ports.clock.monotonic(), evidence.facts)
         did = () if job else self._act(evidence)
         if close or self._needs_close_look(evidence, bool(job)):
             evidence = self.look_closely()
@@ -59,6 +66,7 @@ class Turner:
     def look_closely(self) -> Evidence:
         """Run every check of the present phase on everything there is."""
         evidence = gather(self._ports, self._world)
+        self._facts = (self._ports.clock.monotonic(), evidence.facts)
         phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
         self._results = registry.look_all(evidence, phase)
         self._looked = self._ports.clock.monotonic()
@@ -70,9 +78,24 @@ class Turner:
             return False  # the job looks for itself
         if self._looked is None or judge.fingerprint(evidence) != self._seen:
             return True
-        troubled = bool(self._findings()) and evidence.site is not None
-        age = self._ports.clock.monotonic() - self._looked
-        return age >= (CLOSE_LOOK_TROUBLED_SECONDS if troubled else CLOSE_LOOK_SECONDS)
+        return self._ports.clock.monotonic() - self._looked >= self._patience(evidence)
+
+    def _patience(self, evidence: Evidence) -> float:
+        """Return how many seconds a close look holds."""
+        if evidence.site is None or not self._findings():
+            return CLOSE_LOOK_SECONDS
+        if any(one.severity is Severity.PROBLEM for one in self._findings()):
+            return CLOSE_LOOK_TROUBLED_SECONDS
+        return CLOSE_LOOK_WARNED_SECONDS
+
+    def _known_facts(self) -> NodeFacts | None:
+        """Return the facts of the last turns while they are fresh."""
+        pulse = self._ports.machine.pulse()
+        is_old = self._facts is not None and self._ports.clock.monotonic() - self._facts[0] >= FACTS_SECONDS
+        if is_old or pulse != self._pulse:
+            self._facts = None
+        self._pulse = pulse
+        return self._facts[1] if self._facts else None
 
     def _act(self, evidence: Evidence) -> tuple[str, ...]:
         site = self._world.store.site() if self._world.store else None
@@ -88,7 +111,7 @@ class Turner:
         return f"started k3s: {action.reason}"
 
     def _findings(self) -> tuple[Finding, ...]:
-        return tuple(one for result in self._results for one in result.findings)
+        return registry.findings(self._results)
 
     def _report(self, evidence: Evidence, did: tuple[str, ...], job: str) -> Report:
         now = text(evidence.now)

@@ -1,7 +1,8 @@
 """Foreign input becomes contract types here, and only here: requests, settings files, documents from elsewhere.
 
 Strict where a person or a script wrote the input, so that a typing error is named instead of ignored. Imports pydantic
-(about 10 MiB resident), which is why clients do not import this module.
+(about 10 MiB resident), which is why clients do not import this module, and the local API reads its one kind of request
+with `wire.request_from_json`.
 """
 
 import dataclasses

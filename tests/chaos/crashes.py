@@ -4,10 +4,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from archipel_contract.jobs import Job, JobRequest, JobState, Verb
-
 from archipel_agent.jobs.clock import JobClock
-
+from archipel_contract.jobs import Job, JobRequest, JobState, Verb
 from tests.chaos.node import STICK, Image, Node, Watch
 from tests.fakes.power import PowerCut
 
@@ -21,6 +19,7 @@ def request(verb: Verb, key: str = "the-job", **options: str | bool | int | list
 
 
 UP = request(Verb.UP, "first-up", k3s=str(STICK))
+DOWN = request(Verb.DOWN, "first-down")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +94,7 @@ def expected(story: Story) -> dict[JobState, Picture]:
     return {end.state: end.picture for end in ends}
 
 
-def crash(
-    story: Story, kind: str, instants: tuple[int, ...], insists: bool
-) -> tuple[Job, Node, list[str]]:
+def crash(story: Story, kind: str, instants: tuple[int, ...], insists: bool) -> tuple[Job, Node, list[str]]:
     """Crash the job at the first instant, what goes on at the second, and so on; then let it come to its end.
 
     Whoever asked the job to stop asks again after the crash if they insist.

@@ -71,6 +71,7 @@ class Node:
             self.clock.advance(image.seconds)
         made = rehearse(self.paths, SCENARIO, self.clock, self.disk, self.entropy)
         self.world = made.world
+        self.disk.free_bytes = lambda: made.world.state.free_bytes
         self.ports = self._powered(made.ports)
         self.store = self._open()
         self.clock.advance(SETTLED_SECONDS)
@@ -87,9 +88,7 @@ class Node:
         verbs = {**verbs_for(self.disk, runner), "stop-pods": lambda _: k3s.stop_pods()}
         kube = PoweredKubeApi(plain.kube, self.power)
         # Not rehearsed, so that the steps leave out nothing: the agent goes through its own unit, as under systemd.
-        return replace(
-            plain, runner=runner, k3s=k3s, kube=kube, privileged=Direct(verbs), rehearsed=False
-        )
+        return replace(plain, runner=runner, k3s=k3s, kube=kube, privileged=Direct(verbs), rehearsed=False)
 
     def _open(self) -> Store:
         store = Store(TreacherousDatabase(self.disk, self.paths.database))
@@ -117,12 +116,15 @@ class Node:
 
     def agent_goes(self) -> None:
         """Let the unit that outlives the agent do its work, if the last job left one; a later agent starts anew."""
-        if self.store.value("leaving") is None:
-            return
-        keeps_state = self.store.value("leaving") == "keep-state"
-        self.store.keep(leaving=None)
         unit = self.paths.units / UNIT
-        for path in (*doomed(self.paths, keeps_state), self.paths.units / "multi-user.target.wants" / UNIT, unit):
+        if not self.disk.exists(unit):
+            return
+        keeps_state = f"rm -rf {self.paths.state}\n".encode() not in self.disk.read(unit)
+        for path in (
+            *doomed(self.paths, keeps_state),
+            self.paths.units / "multi-user.target.wants" / UNIT,
+            unit,
+        ):
             self.disk.remove_tree(path)
         self.store = self._open()
 

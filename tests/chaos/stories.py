@@ -1,10 +1,8 @@
-"""The jobs that are crashed at every instant: each verb, each way to get a k3s, each kind of removal, a stop at each step."""
+"""The jobs that are crashed at every instant: each verb, way to get a k3s and kind of removal, and a stop at each step."""
 
 from archipel_contract.jobs import Verb
+from tests.chaos.crashes import DOWN, UP, Story, request
 
-from tests.chaos.crashes import UP, Story, request
-
-DOWN = request(Verb.DOWN, "first-down")
 VERSION = "v1.36.2+k3s1"
 
 
@@ -18,7 +16,9 @@ STORIES = (
     Story(name="up with the k3s on PATH", request=request(Verb.UP)),
     Story(name="up from the release page", request=request(Verb.UP, k3s=VERSION)),
     Story(name="up again", request=request(Verb.UP), before=(UP,)),
-    Story(name="up with other options", request=request(Verb.UP, name="x", components=["coredns"]), before=(UP,)),
+    Story(
+        name="up with other options", request=request(Verb.UP, name="x", components=["coredns"]), before=(UP,)
+    ),
     Story(name="up with another k3s", request=request(Verb.UP, k3s=VERSION), before=(UP,)),
     Story(name="down", request=request(Verb.DOWN), before=(UP,)),
     Story(name="up after down", request=request(Verb.UP), before=(UP, DOWN)),

@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from archipel_contract.jobs import JobState
 
+from archipel_contract.jobs import JobState
 from tests.chaos.crashes import CUT, KILLED, Story, Tally, check, every_instant, expected, undisturbed
 from tests.chaos.node import Node
 from tests.chaos.stories import STORIES, stopped
@@ -19,7 +19,15 @@ from tests.fakes.power import PowerCut
 WANTED_INSTANTS = 5000
 RANDOM_RUNS = 250
 SECONDS = 300  # for one story on a slow machine; the longest takes about ten on a fast one
-AGENT_PLACES = ("/var/lib/archipel",)
+# Directories that a real system has from the start.
+ON_EVERY_SYSTEM = {
+    "/etc/sysctl.d",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/etc/systemd/system/multi-user.target.wants",
+    "/usr/local",
+    "/usr/local/bin",
+}
 
 
 @pytest.mark.timeout(SECONDS)
@@ -58,23 +66,15 @@ def test_jobs_crashed_again_while_they_recover_end_as_if_nothing_had_happened() 
     assert tally.wrong == [], f"ARCHIPEL_SEED={seed}"
 
 
-@pytest.mark.parametrize("step", ["get-k3s", "kernel", "service", "start", "wait-api", "wait-pods", "identity"])
+@pytest.mark.parametrize(
+    "step", ["get-k3s", "kernel", "service", "start", "wait-api", "wait-pods", "identity"]
+)
 def test_a_stopped_first_up_leaves_the_machine_as_it_was(step: str) -> None:
     before = Node().picture()
     after = undisturbed(stopped(step))
     assert after.state is JobState.CANCELLED
     left = {name for name in after.picture if after.picture[name] != before.get(name)}
-    # Directories that every system has, and the agent's own state.
-    assert left <= {"/etc/sysctl.d", "/etc/systemd", "/etc/systemd/system"} | DIRECTORIES | {"/var/lib/archipel/kube"}
-
-
-DIRECTORIES = {
-    "/etc/systemd/system/multi-user.target.wants",
-    "/usr/local",
-    "/usr/local/bin",
-    "/etc/rancher",
-    "/var/lib/rancher",
-}
+    assert left <= ON_EVERY_SYSTEM | {"/var/lib/archipel/kube"}
 
 
 def test_a_crash_is_seen_by_the_fakes_at_all() -> None:

@@ -52,6 +52,36 @@ def test_every_wrong_place_is_named(body: bytes, places: list[str]) -> None:
         assert place in str(caught.value)
 
 
+ANY_JSON = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "verb": st.sampled_from([*Verb, "fly", "", 1, None, True, ["up"], {}]),
+            "key": st.text() | st.none() | st.integers(),
+            "options": st.dictionaries(st.text(), ANY_JSON | st.lists(ANY_JSON), max_size=3)
+            | st.lists(ANY_JSON)
+            | ANY_JSON,
+            "kye": st.text(),
+        },
+    )
+    | ANY_JSON
+)
+def test_the_light_reader_of_the_api_accepts_exactly_what_this_one_does(data: Any) -> None:
+    body = json.dumps(data)
+    try:
+        expected = validate.from_json(JobRequest, body)
+    except validate.InputInvalid:
+        with pytest.raises(wire.WireError):
+            wire.request_from_json(JobRequest, body)
+    else:
+        assert wire.request_from_json(JobRequest, body) == expected
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

@@ -47,7 +47,7 @@ class TreacherousDisk:
     def __init__(self, power: Power | None = None, volatile: tuple[Path, ...] = ()) -> None:
         self.power = power or Power()
         self.refuses: int | None = None  # an errno every change meets: ENOSPC, EROFS
-        self.free_bytes = 20 << 30
+        self.free_bytes: Callable[[], int] = lambda: 20 << 30
         self._volatile = tuple(f"{path}/" for path in volatile)
         self._nodes: dict[str, Node] = {"/": Node(0o755)}
 
@@ -101,7 +101,7 @@ class TreacherousDisk:
             kind="sd",
             filesystem="ext4",
             size_bytes=32 << 30,
-            free_bytes=0 if self.refuses == errno.ENOSPC else self.free_bytes,
+            free_bytes=0 if self.refuses == errno.ENOSPC else self.free_bytes(),
             read_only=self.refuses == errno.EROFS,
         )
 

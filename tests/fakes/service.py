@@ -112,6 +112,7 @@ class ScriptedService:
                 PlannedStep(slug="install-k3s", title="Install k3s", needed=False, said="v1.34.2 is there"),
             ),
         )
+        self.rehearsed = False
         self.known_facts = FACTS
         self.known_site: SiteDocument | None = SITE
         self.kube = Kubeconfig(path="/nowhere/k3s.yaml", content="server: https://127.0.0.1:6443\n")
@@ -179,7 +180,14 @@ class ScriptedService:
 
     def alive(self, role: AccessRole) -> Alive:
         """Return who answers."""
-        return Alive(agent_version="0.1.0", api_version=1, pid=1, node_id=NODE_ID, role=int(role))
+        return Alive(
+            agent_version="0.1.0",
+            api_version=1,
+            pid=1,
+            node_id=NODE_ID,
+            role=int(role),
+            rehearsed=self.rehearsed,
+        )
 
     def report(self, fresh: bool) -> Report:
         """Return the scripted report; a fresh one says so."""

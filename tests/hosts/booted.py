@@ -133,11 +133,6 @@ class BootedHost(Host):
             self._nspawn.stop()
             self._nspawn = None
 
-    @property
-    def cable(self) -> str:
-        """systemd-nspawn names it."""
-        return f"vb-{self.name}"
-
     def groups_inside(self) -> list[Path]:
         """systemd-nspawn gives the host the group `payload` where it makes one. Under version 2 a group
         holds processes or groups, never both, so commands get one beside systemd's own."""

@@ -6,6 +6,7 @@ outside the directories it makes, which carry the mark of the test ground.
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def processes(paths: list[Path]) -> set[int]:
                 except OSError:
                     continue  # the cgroup went away while we looked
     return found
+
+
+def thaw(paths: list[Path]) -> None:
+    """Let frozen processes go on: under version 1 they do not even die before that."""
+    for path in paths:
+        for state in path.rglob("freezer.state"):
+            with contextlib.suppress(OSError):
+                state.write_text("THAWED")
+
+
+def kill(paths: list[Path]) -> None:
+    """SIGKILL for every process below these cgroups."""
+    for pid in processes(paths):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def remove(paths: list[Path], patience: float = 3.0) -> list[Path]:

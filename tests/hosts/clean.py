@@ -1,8 +1,7 @@
-"""Removes what an abruptly ended run left behind: directories in the cache and empty cgroups, both under
-our own mark.
+"""Removes what an abruptly ended run left behind: directories in the cache and empty cgroups, both under our mark.
 
-Used by `python -m tests.hosts clean` and, for what has no owner any more, before the first host of a run.
-It ends no process: those of a host end with the process that made it.
+Used by `python -m tests.hosts clean` and, for what has no owner any more, before the first host of a run. It ends
+processes only inside such cgroups: a host ends with the process that made it, so what is left there hangs.
 """
 
 import json
@@ -34,6 +33,8 @@ def clean() -> list[str]:
         noted = directory / "groups.json"
         groups = [Path(text) for text in json.loads(noted.read_text())] if noted.exists() else []
         ours = [path for path in groups if MARK in path.parts]
+        cgroups.thaw(ours)
+        cgroups.kill(ours)
         stuck = cgroups.remove(ours, patience=1.0)
         lines += [f"cgroup still has processes: {path}" for path in stuck]
         shutil.rmtree(directory, ignore_errors=True)

@@ -14,7 +14,9 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.hosts import cgroups, disk, shell
@@ -136,6 +138,7 @@ class Ground:
         """
         spared = {self._keeper_pid, self._keeper.pid if self._keeper else 0}
         begun = time.monotonic()
+        cgroups.thaw(self.groups)
         while left := cgroups.processes(self.groups) - spared:
             waited = time.monotonic() - begun
             if waited > 20:
@@ -147,16 +150,35 @@ class Ground:
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Kill, unmount, remove; harmless when repeated."""
+        """Kill, unmount, remove; harmless when repeated, and not to be interrupted from the keyboard."""
+        with _uninterrupted():
+            self._close()
+
+    def _close(self) -> None:
         if self._keeper is not None:
             # Nobody will read this disk again, so the kernel need not write it back first.
             with contextlib.suppress(OSError):
                 disk.cut(self.root)
+            cgroups.thaw(self.groups)
             self._keeper.stop()
+        cgroups.kill(self.groups)  # helpers outside the namespace, should one hang
         cgroups.remove(self.groups)
         shutil.rmtree(self.directory, ignore_errors=True)
         with contextlib.suppress(OSError):
             self._lock.close()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C while we clean up after the first would leave half of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _namespace_pids(pid: int) -> list[int]:

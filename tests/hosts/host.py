@@ -1,15 +1,12 @@
 """What a test host is: one interface for the booted and the plain kind.
 
-Used by tests, the demo and benchmarks. The kinds (`booted.py`, `plain.py`) say how to start and how to
-stop; all else is here and in the mixed-in halves: `seen.py` looks, `offers.py` brings k3s, images, site
-settings and the product.
+Used by tests, the demo and benchmarks. The kinds (`booted.py`, `plain.py`) say how to start and how to stop;
+commands are here, and all else is in the halves mixed in: `files.py` brings and fetches, `cable.py` plugs,
+`seen.py` looks, `offers.py` brings k3s, its images, site settings and the product.
 """
 
 import abc
-import contextlib
 import dataclasses
-import os
-import tarfile
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.hosts import shell
+from tests.hosts.cable import Cable
+from tests.hosts.files import Files
 from tests.hosts.ground import Ground
 from tests.hosts.lab import Lab
 from tests.hosts.offers import Offers
@@ -29,10 +28,9 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "xterm-256color",
 }
-_FILLER = "/var/lib/testground-filler"
 
 
-class Host(Seen, Offers, abc.ABC):
+class Host(Seen, Files, Cable, Offers, abc.ABC):
     """A machine under test. Use as a context manager, which boots it and leaves nothing of it."""
 
     def __init__(self, name: str, lab: Lab, image: Path) -> None:
@@ -145,90 +143,6 @@ class Host(Seen, Offers, abc.ABC):
         spawned = shell.spawn(self.command(argv, env), output=output or fallback)
         self._spawned.append(spawned)
         return spawned
-
-    # -- files
-    # -----------------------------------------------------------------------------------------------------
-    def put(self, local: Path | bytes, remote: str, mode: int = 0o644) -> None:
-        """Bring a file (or these bytes, or a directory with all below it) into the host, owned by root."""
-        if isinstance(local, Path) and local.is_dir():
-            with tempfile.TemporaryFile() as packed:
-                with tarfile.open(fileobj=packed, mode="w") as tar:
-                    tar.add(local, arcname=".")
-                packed.flush()
-                script = 'mkdir -p "$0" && exec tar -x --no-same-owner -C "$0"'
-                self.run(
-                    ["sh", "-c", script, remote], stdin=Path(f"/proc/self/fd/{packed.fileno()}"), timeout=300
-                ).ok()
-            return
-        script = 'mkdir -p "$(dirname "$0")" && cat >"$0" && chmod "$1" "$0"'
-        self.run(["sh", "-c", script, remote, f"{mode:o}"], stdin=local, timeout=300).ok()
-
-    def get(self, remote: str) -> bytes:
-        """The content of a file of the host; `FileNotFoundError` where there is none."""
-        with tempfile.TemporaryDirectory(dir=self.ground.directory) as place:
-            target = Path(place) / "file"
-            done = shell.spawn(self.command(["cat", "--", remote]), output=target)
-            if done.wait(120) != 0:
-                raise FileNotFoundError(f"{self.name}:{remote}: {target.read_text(errors='replace').strip()}")
-            return target.read_bytes()
-
-    def outside(self, path: str) -> Path:
-        """A path of the running host as this machine reaches it, for sockets; links on the way must not be
-        absolute."""
-        return Path(f"/proc/{self.leader}/root") / path.lstrip("/")
-
-    def fill_disk(self, leave_bytes: int = 0) -> None:
-        """Take all space of the host's disk but `leave_bytes`; `empty_disk` gives it back."""
-        free = os.statvfs(self.ground.root)
-        size = free.f_bavail * free.f_frsize - leave_bytes
-        filler = self._filler()
-        filler.parent.mkdir(parents=True, exist_ok=True)
-        if size > 0:
-            shell.run(["fallocate", "-l", str(size), str(filler)]).ok()
-        for _ in range(64):  # fallocate needs blocks for its own map, and leaves a rest
-            free = os.statvfs(self.ground.root)
-            rest = free.f_bavail * free.f_frsize - leave_bytes
-            if rest < free.f_frsize:
-                return
-            with open(filler, "ab") as file, contextlib.suppress(OSError):
-                file.write(b"\0" * min(rest, 1 << 20))
-
-    def empty_disk(self) -> None:
-        """Give the space back that `fill_disk` took."""
-        self._filler().unlink(missing_ok=True)
-
-    def _filler(self) -> Path:
-        return self.ground.root / _FILLER.lstrip("/")
-
-    # -- network
-    # ---------------------------------------------------------------------------------------------------
-    @property
-    @abc.abstractmethod
-    def cable(self) -> str:
-        """The switch's end of the host's cable, an interface of the lab."""
-
-    def cut_network(self) -> None:
-        """Pull the network cable: the host sees its carrier go."""
-        self.lab.run(["ip", "link", "set", self.cable, "down"]).ok()
-
-    def heal_network(self) -> None:
-        """Plug the cable in again."""
-        self.lab.run(["ip", "link", "set", self.cable, "up"]).ok()
-
-    def add_nic(self, name: str, address: str) -> None:
-        """One more network card, `address` with its prefix length, its cable ending nowhere; gone after a
-        restart."""
-        far = f"x-{self.name}"[:11] + name[-3:]
-        script = (
-            'ip link add "$0" type veth peer name "$1" && ip link set "$1" netns "$2" && ip link set "$0" up'
-        )
-        self.lab.run(["sh", "-ec", script, far, name, str(self.leader)]).ok()
-        inside = 'ip addr add "$1" dev "$0" && ip link set "$0" up'
-        self.run(["sh", "-ec", inside, name, address]).ok()
-
-    def _unplug(self) -> None:
-        """Remove the cable of the run before: the kernel takes its time when a network namespace has died."""
-        self.lab.run(["ip", "link", "delete", self.cable])
 
     def _await_leader(self, process: shell.Spawned, timeout: float) -> None:
         deadline = time.monotonic() + timeout

@@ -155,11 +155,6 @@ class PlainHost(Host):
             self._process.stop()
             self._process = None
 
-    @property
-    def cable(self) -> str:
-        """Named like the booted kind's."""
-        return f"vb-{self.name}"
-
     def layers(self) -> list[tuple[PurePosixPath, Path]]:
         """What was written over the machine's files, and the directories of its own."""
         own = [layer(path, self.ground.root / "own" / path.lstrip("/")) for path in OWN]

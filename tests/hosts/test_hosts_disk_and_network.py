@@ -45,11 +45,13 @@ def test_a_booted_host_and_a_plain_one_share_a_network(lab: Lab, booted_host: Bo
 @pytest.mark.booted
 def test_the_pulled_cable_of_a_booted_host_costs_it_its_carrier(booted_host: BootedHost) -> None:
     booted_host.cut_network()
-    carrier = "/sys/class/net/host0/carrier"
-    booted_host.run(["sh", "-c", f"until grep -q 0 {carrier}; do sleep 0.01; done"], timeout=5).ok()
+    lost = (
+        "until grep -q 0 /sys/class/net/host0/carrier && ! ip route | grep -q '^default'; do sleep 0.01; done"
+    )
+    booted_host.run(["sh", "-c", lost], timeout=20).ok()
     booted_host.heal_network()
-    routes = "until ip route | grep -q '^default'; do sleep 0.01; done"
-    booted_host.run(["sh", "-c", routes], timeout=5).ok()
+    found = "until ip route | grep -q '^default'; do sleep 0.01; done"
+    booted_host.run(["sh", "-c", found], timeout=20).ok()
 
 
 @pytest.mark.booted

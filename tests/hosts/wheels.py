@@ -18,7 +18,7 @@ from tests.hosts.places import CHECKOUT, Lock, cache
 
 PYTHON = "3.11"
 EXTRAS = ("agent", "tui")
-_SOURCES = ("contract", "agent", "fleet", "tui")
+_SOURCES = ("contract", "agent", "fleet", "tui", "systemd")
 
 
 def collect() -> Path:

@@ -30,7 +30,7 @@ async def test_arrows_choose_a_check_and_its_explanation_follows(opened: Opened)
         assert "F repairs this and restarts k3s" in text and "1 min 35 s" in text
         assert "F Fix" in text
         await session.press("down")
-        await session.until("Not decided: there is no evidence for or against it.")
+        await session.until("? Not decided: there is no evidence")
         for _ in range(30):
             await session.press("down")
         assert ">+ check 15" in session.text()

@@ -20,13 +20,17 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers import linux_driver
 from textual.drivers._writer_thread import WriterThread
+from textual.geometry import Size
 
 from archipel_tui.glyphs import SAFE, Fold
+from archipel_tui.repaint import Repaint
 from archipel_tui.terminal import Terminal
 
 # Focus reports, bracketed paste, the kitty keyboard, in-band resize, synchronized output, the alternate
 # screen: unknown to the console and to real terminals, some of which print them.
-_EMULATORS_ONLY = re.compile(r"\x1b\[(?:\?(?:1004|1049|2004|2048|2026)(?:[hl]|\$p)|[<>]\d*u)")
+_EMULATORS_ONLY = re.compile(
+    r"\x1b\]22;[^\x07]*\x07|\x1b\[(?:\?(?:1004|1049|2004|2048|2026)(?:[hl]|\$p)|[<>]\d*u)"
+)
 _HOME_AND_CLEAR = "\x1b[0m\x1b[2J\x1b[H"
 _READ = 4096
 
@@ -61,6 +65,8 @@ class ConsoleDriver(linux_driver.LinuxDriver):
             options["mouse"] = False
         super().__init__(app, **options)
         self._basic = terminal.is_basic
+        self._repaint = Repaint()
+        self._drawn_at: Size | None = None
         self._fold: Fold | None = None
         if terminal.ascii_only:
             self._fold = Fold()
@@ -73,7 +79,13 @@ class ConsoleDriver(linux_driver.LinuxDriver):
             data = _EMULATORS_ONLY.sub("", data)
         if self._fold is not None:
             data = data.translate(self._fold)
-        super().write(data)
+        if self._basic:
+            if self._drawn_at != self._app.size:
+                self._drawn_at = self._app.size
+                self._repaint.forget()
+            data = self._repaint.needed(data)
+        if data:
+            super().write(data)
 
     def start_application_mode(self) -> None:
         """Take the terminal over; from here on SIGTERM and SIGHUP leave through the front door."""

@@ -113,12 +113,20 @@ def probe() -> Probe:
         is_tty=True,
         is_console=console,
         font=_font(descriptor) if console else None,
-        name=os.ttyname(descriptor),
+        name=_name(descriptor),
         columns=size.columns,
         rows=size.lines,
         speed=speed,
         utf8=utf8,
     )
+
+
+def _name(descriptor: int) -> str:
+    """Return the device's path; empty where it has none here, as in a container entered from outside (ENODEV)."""
+    try:
+        return os.ttyname(descriptor)
+    except OSError:
+        return ""
 
 
 def _is_console(descriptor: int) -> bool:

@@ -208,9 +208,7 @@ def _read(endpoint: Endpoint, body: bytes) -> object:
         if body.strip():
             raise Refused(400, "body", f"{endpoint.name} takes no body")
         return None
-    from archipel_contract import validate  # noqa: PLC0415 - loads pydantic, which an agent that is only looked at never needs
-
     try:
-        return validate.from_json(endpoint.request, body)
-    except validate.InputInvalid as error:
+        return wire.request_from_json(endpoint.request, body)
+    except wire.WireError as error:
         raise Refused(400, "body", f"the body is not a {endpoint.request.__name__}: {error}") from error

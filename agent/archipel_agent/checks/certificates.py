@@ -16,7 +16,7 @@ SIGN = logs.Sign(
     code="certificate-dates",
     pattern=re.compile(
         r"(?<!existing certificate: )x509: certificate has expired or is not yet valid"
-        r"(?:: current time (?P<now>\S+) is (?:before|after) (?P<limit>\S+))"
+        r"(?:: current time (?P<now>\S+) is (?:before|after) (?P<limit>[^\s\"]+))"
     ),
     over=logs.node_is_ready,
 )

@@ -34,7 +34,8 @@ SIGNS = (
     logs.Sign(
         code="k3s-truncated",
         pattern=re.compile(
-            r"(?P<path>k3s)\.service: (?P<problem>Main process exited, code=(?:dumped|killed), status=(?:11/SEGV|7/BUS|4/ILL))"
+            r"(?P<path>k3s)\.service: (?P<problem>Main process exited, code=(?:dumped|killed)"
+            r", status=(?:11/SEGV|7/BUS|4/ILL))"
         ),
         over=logs.node_is_ready,
     ),

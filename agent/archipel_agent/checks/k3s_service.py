@@ -24,10 +24,10 @@ def look(evidence: Evidence) -> CheckResult:
         return passed(SLUG, f"running, {evidence.k3s.version}".rstrip(", "))
     if evidence.site is None:
         return undecided(SLUG, "no site is set up here")
-    if state is ServiceState.ABSENT:
-        return found(SLUG, "k3s is not set up", finding("k3s-absent"))
     if evidence.site.desired is Desired.STOPPED:
         return passed(SLUG, "stopped, as wished")
+    if state is ServiceState.ABSENT:
+        return found(SLUG, "k3s is not set up", finding("k3s-absent"))
     return found(SLUG, "stopped", _with_cause("k3s-stopped", evidence))
 
 

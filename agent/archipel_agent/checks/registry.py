@@ -58,6 +58,7 @@ from archipel_agent.checks import (
     vxlan,
 )
 from archipel_agent.checks.base import CheckModule, Evidence, Phase
+from archipel_agent.checks.fixes import FIXES
 from archipel_contract.findings import CheckResult, Finding
 
 EVIDENCE_LINES = 3
@@ -126,7 +127,14 @@ CHECKS: tuple[CheckModule, ...] = (
 def look_all(evidence: Evidence, phase: Phase) -> tuple[CheckResult, ...]:
     """Run every check of `phase`, in order; each answers, none raises."""
     now = replace(evidence, phase=phase)
-    return tuple(check.look(now) for check in CHECKS if phase in check.PHASES)
+    return tuple(_with_fixes(check.look(now)) for check in CHECKS if phase in check.PHASES)
+
+
+def _with_fixes(result: CheckResult) -> CheckResult:
+    """Add to each finding the repair the agent could do, if there is one."""
+    if not any(one.code in FIXES for one in result.findings):
+        return result
+    return replace(result, findings=tuple(replace(one, fix=FIXES.get(one.code)) for one in result.findings))
 
 
 def findings(results: tuple[CheckResult, ...]) -> tuple[Finding, ...]:

@@ -2,6 +2,8 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archipel_agent.cli import command, follow
 from archipel_agent.cli.command import Session, Stop
@@ -9,6 +11,9 @@ from archipel_agent.cli.output import Mark
 from archipel_agent.settings import Settings
 from archipel_contract.exits import Exit
 from archipel_contract.jobs import Job, JobState
+
+if TYPE_CHECKING:
+    from archipel_agent.rehearsal.scenario import Scenario
 
 EXAMPLES = """\
   archipel agent status
@@ -42,6 +47,18 @@ def parser() -> argparse.ArgumentParser:
             metavar=kind.__name__.upper(),
             help=f"setting {name} (default {getattr(Settings(), name)!r})",
         )
+    run.add_argument(
+        "--rehearse",
+        metavar="SCENARIO",
+        nargs="?",
+        const="",
+        help="play a simulated machine (ARCHIPEL_ROOT must name a directory of its own); SCENARIO is a TOML file",
+    )
+    fault = words.add_parser(
+        "rehearse", help="make a fault on a rehearsed machine, or heal it", allow_abbrev=False
+    )
+    fault.add_argument("fault", nargs="?", metavar="FAULT", help="its name; without one they are listed")
+    fault.add_argument("--heal", action="store_true", help="heal it")
     status = words.add_parser("status", help="whether the agent answers, and who it is", allow_abbrev=False)
     jobs = words.add_parser("jobs", help="the jobs this machine remembers, newest first", allow_abbrev=False)
     watch = words.add_parser("watch", help="follow a job to its end", allow_abbrev=False)
@@ -53,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for one in (watch, cancel):
         one.add_argument("job", nargs="?", metavar="JOB", help="its id (default: the job that runs)")
-    for one in (status, jobs, watch, cancel, reset):
+    for one in (fault, status, jobs, watch, cancel, reset):
         command.common(one)
     return made
 
@@ -69,11 +86,51 @@ def _run(session: Session) -> int:
 
     flags = {name: getattr(session.options, name) for name in Settings.__annotations__}
     try:
+        if session.options.rehearse is not None:
+            return daemon.rehearsed(session.paths, _scenario(session), flags)
         return daemon.main(session.paths, flags=flags)
     except daemon.AlreadyRuns as error:
         raise Stop(Exit.REFUSED, str(error)) from error
     except (SocketUnavailable, OSError) as error:
         raise Stop(Exit.FAILED, f"the agent cannot run: {error}") from error
+
+
+def _scenario(session: Session) -> "Scenario":
+    from archipel_agent.rehearsal import scenario
+
+    if session.paths.root == Path("/"):
+        raise Stop(Exit.USAGE, "a rehearsal needs a root of its own: set ARCHIPEL_ROOT to an empty directory")
+    if not session.options.rehearse:
+        return scenario.Scenario()
+    try:
+        return scenario.load(Path(session.options.rehearse))
+    except (scenario.ScenarioInvalid, OSError) as error:
+        raise Stop(Exit.USAGE, f"the scenario cannot be used: {error}") from error
+
+
+def _rehearse(session: Session) -> int:
+    from archipel_agent.host.disk import SystemDisk
+    from archipel_agent.rehearsal import director, faults
+
+    if not session.client.call("alive").rehearsed:
+        raise Stop(Exit.REFUSED, "this machine is a real one; faults are made on rehearsed machines only")
+    disk, name = SystemDisk(), session.options.fault
+    if not name:
+        shown = {one.name: one.title for one in faults.FAULTS.values()}
+        if session.screen.as_json:
+            session.screen.data(shown)
+        else:
+            session.screen.table([[one, title] for one, title in shown.items()])
+        return Exit.OK
+    try:
+        now = director.wish(disk, session.paths, name, not session.options.heal)
+    except director.FaultUnknown as error:
+        raise Stop(Exit.USAGE, str(error.args[0])) from error
+    if session.screen.as_json:
+        session.screen.data({"faults": sorted(now)})
+    else:
+        session.screen.line(f"Faults from the next turn on: {', '.join(sorted(now)) or 'none'}.")
+    return Exit.OK
 
 
 def _status(session: Session) -> int:
@@ -146,6 +203,7 @@ def _reset_state(session: Session) -> int:
 
 WORDS: dict[str, Callable[[Session], int]] = {
     "run": _run,
+    "rehearse": _rehearse,
     "status": _status,
     "jobs": _jobs,
     "watch": _watch,

@@ -6,17 +6,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archipel_agent.cli import output
-from archipel_agent.host.clock import SystemClock
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Clock, CommandFailed
 from archipel_agent.service import Refused
 from archipel_contract.api import Problem
 from archipel_contract.client import AgentAway, AgentClient, ApiRefused, NotAdmitted
 from archipel_contract.exits import Exit
 from archipel_contract.launcher import COMMANDS
 from archipel_contract.wire import WireError
+
+if TYPE_CHECKING:
+    from archipel_agent.ports import Clock
 
 ROOT_VARIABLE = "ARCHIPEL_ROOT"
 TIMEOUT_SECONDS = 60.0  # a fresh turn or all checks on a slow card take a while
@@ -38,7 +40,16 @@ class Session:
     screen: output.Screen
     paths: Paths
     client: AgentClient
-    clock: Clock
+    given_clock: "Clock | None" = None  # by tests; else the machine's
+
+    @property
+    def clock(self) -> "Clock":
+        """The clock, loaded by those commands only that wait."""
+        if self.given_clock is not None:
+            return self.given_clock
+        from archipel_agent.host.clock import SystemClock
+
+        return SystemClock()
 
     @property
     def interactive(self) -> bool:
@@ -93,9 +104,6 @@ def run(made: argparse.ArgumentParser, work: Callable[[Session], int], arguments
     except (AgentAway, WireError) as error:
         session.screen.note(f"{made.prog}: the agent does not answer: {error}")
         return Exit.AGENT_AWAY
-    except CommandFailed as error:
-        session.screen.note(f"{made.prog}: {error}")
-        return Exit.FAILED
     except KeyboardInterrupt:
         session.screen.note("")
         return Exit.INTERRUPTED
@@ -105,7 +113,7 @@ def session_of(options: argparse.Namespace) -> Session:
     """Return the session that options and environment describe."""
     paths = Paths(Path(os.environ.get(ROOT_VARIABLE) or "/").absolute())
     screen = output.standard(options.color, options.lang, bool(getattr(options, "json", False)))
-    return Session(options, screen, paths, AgentClient(paths.socket, TIMEOUT_SECONDS), SystemClock())
+    return Session(options, screen, paths, AgentClient(paths.socket, TIMEOUT_SECONDS))
 
 
 # error word of a Problem -> exit code; other errors go by their HTTP status

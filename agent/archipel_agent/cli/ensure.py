@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archipel_agent.cli.command import ROOT_VARIABLE, Session, Stop
-from archipel_agent.cli.reader import agent_answers
+from archipel_agent.cli.reader import REHEARSED, living
 from archipel_contract.catalogue import finding
 from archipel_contract.exits import Exit
 
@@ -22,7 +22,10 @@ TAIL_LINES = 5
 
 def ensure_agent(session: Session, command: str, start: Callable[[Session], None] | None = None) -> None:
     """Return once an agent answers; raise Stop when this user may not start one, or when it does not come up."""
-    if agent_answers(session.client):
+    alive = living(session.client)
+    if alive is not None:
+        if alive.rehearsed:
+            session.screen.note(REHEARSED)
         return
     _may_start(session, command)
     session.screen.note("Starting the agent.")
@@ -31,13 +34,17 @@ def ensure_agent(session: Session, command: str, start: Callable[[Session], None
 
 
 def start_agent(session: Session) -> None:
-    """Start the agent, by systemd where it knows our unit; raise CommandFailed."""
+    """Start the agent, by systemd where it knows our unit; raise Stop when it cannot be."""
     from archipel_agent.host import run  # a process is started, so its door is needed
+    from archipel_agent.ports import CommandFailed
 
-    if runs_under_systemd(session.paths.root):
-        run.SystemRunner().run(["systemctl", "start", UNIT], timeout=START_SECONDS + 10)
-    else:
-        run.spawn_detached(agent_command(), log_path(session), environment=_environment(session))
+    try:
+        if runs_under_systemd(session.paths.root):
+            run.SystemRunner().run(["systemctl", "start", UNIT], timeout=START_SECONDS + 10)
+        else:
+            run.spawn_detached(agent_command(), log_path(session), environment=_environment(session))
+    except (CommandFailed, OSError) as error:
+        raise Stop(Exit.AGENT_AWAY, f"the agent could not be started: {error}") from error
 
 
 def agent_command() -> list[str]:
@@ -74,7 +81,7 @@ def _environment(session: Session) -> dict[str, str]:
 def _wait(session: Session) -> None:
     clock = session.clock
     end = clock.monotonic() + START_SECONDS
-    while not agent_answers(session.client):
+    while living(session.client) is None:
         if clock.monotonic() > end:
             raise Stop(
                 Exit.AGENT_AWAY, f"the agent did not come up within {START_SECONDS:g} s.{_tail(session)}"

@@ -126,6 +126,9 @@ def conclude(session: Session, job: Job) -> int:
     if job.state is JobState.SUCCEEDED:
         if not screen.as_json:
             screen.line(f"{screen.mark(Mark.GOOD)} {screen.strong(job.sentence or 'Done.')}")
+            if left := job.result.get("left"):
+                screen.line("What stays on this machine:")
+                screen.table([[line] for line in left.splitlines()])
         return Exit.OK
     if job.state is JobState.CANCELLED:
         screen.note(job.sentence or "Stopped on request and undone.")

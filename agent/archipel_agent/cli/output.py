@@ -86,8 +86,21 @@ class Screen:
             cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
             self.line((indent + "  ".join(cells)).rstrip())
 
+    def brief(self, finding: Finding) -> None:
+        """Write what a finding says and what to do, in two lines."""
+        title, remedy = finding.summary, finding.next_step
+        # The English words travel with the finding; the catalogue is opened only for others.
+        if self.language != "en" or not title:
+            from archipel_contract.catalogue import words
+
+            text = words(finding, self.language)
+            title, remedy = text.title, text.remedy
+        self.line(f"{self.mark(MARK_OF_SEVERITY[finding.severity])} {self.strong(title)}  ({finding.code})")
+        if remedy:
+            self.line(f"  remedy    {remedy}")
+
     def finding(self, finding: Finding, *, full: bool = False) -> None:
-        """Write a finding: what and what to do; `full` adds evidence, cause and the steps of the runbook."""
+        """Write a finding: what, why and what to do; `full` adds evidence and the steps of the runbook."""
         from archipel_contract.catalogue import words  # reads the catalogue, which few commands need
 
         text = words(finding, self.language)

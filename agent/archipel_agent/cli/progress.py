@@ -57,8 +57,10 @@ def _can_rewrite() -> bool:
 
 
 def usual(step: Step) -> str:
-    """Return the usual time of a step in brackets; empty before its first run here."""
-    return f" (usual {duration(step.usual_seconds)})" if step.usual_seconds is not None else ""
+    """Return the usual time of a step in brackets; empty before its first run here, and where it takes no time."""
+    return (
+        f" (usual {duration(step.usual_seconds)})" if step.usual_seconds and step.usual_seconds >= 1 else ""
+    )
 
 
 class PlainProgress:
@@ -75,8 +77,12 @@ class PlainProgress:
             now = (step.state, step.waiting_for)
             before = self._seen.get(step.slug, (StepState.PENDING, ""))
             self._seen[step.slug] = now
-            # A wait that is over says nothing by itself; the step's end or its next wait follows.
-            if now != before and not (now[0] is StepState.RUNNING is before[0] and not now[1]):
+            # A wait that is over says nothing by itself; the step's end or its next wait follows. Steps are pending again
+            # when the agent came back and goes through the job anew.
+            silent = step.state is StepState.PENDING or (
+                now[0] is StepState.RUNNING is before[0] and not now[1]
+            )
+            if now != before and not silent:
                 self._write(step)
 
     def _write(self, step: Step) -> None:

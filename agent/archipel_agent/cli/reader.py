@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from archipel_agent.cli.command import Session
-from archipel_contract.api import Checks, LogLines
+from archipel_contract.api import Alive, Checks, LogLines
 from archipel_contract.client import AgentAway, AgentClient, NotAdmitted
 from archipel_contract.facts import NodeFacts
 from archipel_contract.jobs import JobRequest, Plan
@@ -78,9 +78,18 @@ class Remote:
         return answer
 
 
-def reader(session: Session) -> Reader:
-    """Return the agent if it answers, else a reader of our own, and say so; raise NotAdmitted when we may not ask it."""
-    if agent_answers(session.client):
+REHEARSED = "REHEARSED: the machine and its k3s are simulated."
+
+
+def reader(session: Session, *, labelled: bool = False) -> Reader:
+    """Return the agent if it answers, else a reader of our own, and say so; raise NotAdmitted when we may not ask it.
+
+    That an agent is a rehearsed one is said here, unless the command's own answer says it (`labelled`).
+    """
+    alive = living(session.client)
+    if alive is not None:
+        if alive.rehearsed and not labelled:
+            session.screen.note(REHEARSED)
         return Remote(session.client)
     session.screen.note(
         "No agent runs here; this is what the command can see by itself, without changing anything."
@@ -90,12 +99,12 @@ def reader(session: Session) -> Reader:
     return read_only_service(session.paths)
 
 
-def agent_answers(client: AgentClient) -> bool:
-    """Whether an agent answers on the socket; raise NotAdmitted when this user may not open it."""
+def living(client: AgentClient) -> Alive | None:
+    """Return the agent that answers on the socket, None if none does; raise NotAdmitted when this user may not open it."""
     try:
-        client.call("alive", timeout=ANSWER_SECONDS)
+        alive: Alive = client.call("alive", timeout=ANSWER_SECONDS)
     except NotAdmitted:
         raise
     except AgentAway:
-        return False
-    return True
+        return None
+    return alive

@@ -6,7 +6,7 @@ from datetime import datetime
 from archipel_agent.cli import command
 from archipel_agent.cli.command import Session
 from archipel_agent.cli.output import Mark, duration, size
-from archipel_agent.cli.reader import reader
+from archipel_agent.cli.reader import REHEARSED, reader
 from archipel_contract.exits import Exit
 from archipel_contract.facts import NodeFacts, NodeUsage
 from archipel_contract.status import ClusterStatus, Health, NodeStatus, Report
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 def _status(session: Session) -> int:
     if session.options.watch:
         return _watch(session)
-    report = reader(session).report(session.options.fresh)
+    report = reader(session, labelled=True).report(session.options.fresh)
     show(session, report)
     return code(report)
 
@@ -76,7 +76,7 @@ def show(session: Session, report: Report) -> None:
         screen.data(report)
         return
     if report.rehearsed:
-        screen.line("REHEARSED: the machine and its k3s are simulated.")
+        screen.line(REHEARSED)
     title = report.site.name if report.site else report.node.facts.hostname
     screen.line(f"{screen.mark(MARK_OF_HEALTH[report.health])} {screen.strong(title)}: {report.health.value}")
     screen.line(f"  {report.sentence}")
@@ -87,9 +87,12 @@ def show(session: Session, report: Report) -> None:
     ]:
         reason = ": ".join(part for part in (pod.reason, pod.message) if part)
         screen.line(f"  {screen.mark(Mark.BAD)} pod {pod.namespace}/{pod.name}: {reason or pod.phase}")
-    for finding in report.findings:
+    if report.findings:
         screen.line()
-        screen.finding(finding)
+    for finding in report.findings:
+        screen.brief(finding)
+    if report.findings:
+        screen.line("  More about each: archipel why")
 
 
 def _rows(report: Report) -> list[list[str]]:

@@ -1,10 +1,8 @@
 """Downloads over HTTP(S) with the standard library: bounded, resumable, and with one sentence for each failure."""
 
 import contextlib
-import urllib.error
-import urllib.request
+import http.client
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
 
@@ -47,14 +45,17 @@ class HttpFetcher:
 
 
 @contextlib.contextmanager
-def _opened(url: str, start: int = 0) -> Iterator[HTTPResponse]:
+def _opened(url: str, start: int = 0) -> Iterator[http.client.HTTPResponse]:
+    import urllib.error  # noqa: PLC0415 - both stay resident for good, and most agents never download
+    import urllib.request  # noqa: PLC0415 - as above
+
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-            yield cast(HTTPResponse, answer)
+            yield cast(http.client.HTTPResponse, answer)
     except urllib.error.HTTPError as error:
         with error:
             raise FetchFailed(f"{url} answered {error.code} {error.reason}") from error
-    except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise FetchFailed(f"{url} cannot be reached: {reason}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from archipel_agent.host import hardware, kernel, network
-from archipel_agent.host.mounts import space_of
+from archipel_agent.host.mounts import room_of, space_of
 from archipel_agent.ports import Listener
 from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
 
@@ -52,17 +52,21 @@ class SystemMachine:
             seen.setdefault(space.device, space)
         return tuple(seen.values())
 
+    def pulse(self) -> object:
+        """Return cables and routes; an address that changes changes the route to its network."""
+        return network.pulse()
+
     def usage(self) -> NodeUsage:
         """Return one sample; CPU is measured since the previous call."""
         memory = psutil.virtual_memory()
-        room = space_of(self._data)
+        size, free = room_of(self._data)
         return NodeUsage(
             cpu_percent=psutil.cpu_percent(None),
             load_1m=os.getloadavg()[0],
             memory_used_bytes=memory.total - memory.available,
             memory_total_bytes=memory.total,
-            disk_used_bytes=room.size_bytes - room.free_bytes,
-            disk_total_bytes=room.size_bytes,
+            disk_used_bytes=size - free,
+            disk_total_bytes=size,
             temperature_c=hardware.temperature(),
             uptime_seconds=hardware.uptime(),
             throttling=hardware.throttling(),

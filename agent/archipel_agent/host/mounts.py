@@ -12,9 +12,7 @@ MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs", "devtmpfs"}
 
 def space_of(path: Path) -> DiskSpace:
     """Return the file system that holds `path` or its nearest existing parent."""
-    place = path
-    while not place.exists():
-        place = place.parent
+    place = _existing(path)
     figures = os.statvfs(place)
     device, filesystem = _mounted(place)
     return DiskSpace(
@@ -26,6 +24,18 @@ def space_of(path: Path) -> DiskSpace:
         free_bytes=figures.f_bavail * figures.f_frsize,
         read_only=bool(figures.f_flag & os.ST_RDONLY),
     )
+
+
+def room_of(path: Path) -> tuple[int, int]:
+    """Return size and free bytes of the file system that holds `path` or its nearest existing parent."""
+    figures = os.statvfs(_existing(path))
+    return figures.f_blocks * figures.f_frsize, figures.f_bavail * figures.f_frsize
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def _mounted(place: Path) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Network interfaces, routes and listening sockets of this machine."""
 
 import ipaddress
+import os
 import socket
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def nics() -> tuple[Nic, ...]:
             )
         )
     return tuple(found)
+
+
+def pulse() -> object:
+    """Return what changes with a cable, an address or a route: the carriers, and the kernel's text of its routes."""
+    carriers = [
+        (name, text(f"/sys/class/net/{name}/carrier"))
+        for name in os.listdir("/sys/class/net")
+        if not name.startswith("veth")
+    ]
+    return (tuple(carriers), text("/proc/net/route"))
 
 
 def _is_virtual(name: str) -> bool:

@@ -72,7 +72,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="memory-cgroup-off",
             title="The kernel was started without memory control groups",
-            codes=("memory-cgroup-off",),
+            codes=("memory-cgroup-off", "memory-cgroup-off-pi"),
             recording="memory-cgroup-off",
             inject=lambda state: _memory(state, False),
             heal=lambda state: _memory(state, True),

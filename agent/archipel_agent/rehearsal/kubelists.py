@@ -62,8 +62,10 @@ def _pods(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[st
         if component in hidden:
             continue
         source = "pods-ready.json" if _is_ready(run, name, now) else "pods-starting.json"
-        if run.recording == "offline-image":
-            source = "pods-without-image.json"
+        if (
+            run.recording == "offline-image"
+        ):  # kubelet tries again and again, and gets them once they can be had
+            source = "pods-ready.json" if world.state.images else "pods-without-image.json"
         found.append(_pod(recordings.items(source, run.node, run.address), name))
     return found
 

@@ -41,6 +41,11 @@ class SimulatedMachine:
             state.facts, boot_id=f"{state.boots:08x}-0000-4000-8000-000000000000", disks=(card(self._world),)
         )
 
+    def pulse(self) -> object:
+        """See ports.Machine."""
+        facts = self._world.state.facts
+        return (facts.nics, facts.routes)
+
     def usage(self) -> NodeUsage:
         """See ports.Machine."""
         world = self._world

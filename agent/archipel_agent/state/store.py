@@ -4,7 +4,6 @@ Everything is written in one transaction per fact, before the fact is acted on. 
 """
 
 import json
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`."""
         self._database = database
+        self._read: dict[str, tuple[str, SiteDocument]] = {}  # which -> the text last read, and what it says
 
     def value(self, name: str) -> str | None:
         """Return a single fact kept under `name`."""
@@ -42,7 +42,12 @@ class Store:
     def site(self, which: str = "current") -> SiteDocument | None:
         """Return the site document `current`, `desired` or `rollback`; None before there is one."""
         body = self.value(f"site_{which}")
-        return None if body is None else wire.from_json(SiteDocument, body)
+        if body is None:
+            return None
+        known = self._read.get(which)
+        if known is None or known[0] != body:  # every turn asks, and it hardly ever changes
+            known = self._read[which] = (body, wire.from_json(SiteDocument, body))
+        return known[1]
 
     def keep_site(self, document: SiteDocument | None, which: str = "current") -> None:
         """Keep a site document; None forgets it."""
@@ -121,4 +126,11 @@ class Store:
         """Return the median duration of a step on this machine; None before its first run."""
         with self._database.reading() as connection:
             rows = connection.execute("SELECT seconds FROM durations WHERE step = ?", (step,)).fetchall()
-        return statistics.median(row[0] for row in rows) if rows else None
+        return _median([row[0] for row in rows]) if rows else None
+
+
+def _median(values: list[float]) -> float:
+    """Return the middle value; the module `statistics` would keep half a megabyte resident for it."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -11,6 +11,8 @@ from archipel_contract.catalogue import finding
 REPAIRS: Mapping[str, tuple[Step, ...]] = {
     "kernel-setting-wrong": (kernel.STEP, start.STEP),
     "k3s-stopped": (write_config.STEP, service.STEP, start.STEP),
+    "k3s-stopped-silent": (write_config.STEP, service.STEP, start.STEP),
+    "k3s-absent": (write_config.STEP, service.STEP, start.STEP),
 }
 
 

@@ -22,7 +22,7 @@ PAUSE_SECONDS = 2  # for clients to read that the job succeeded, before the agen
 def doomed(paths: Paths, keep_state: bool) -> tuple[Path, ...]:
     """Return what belongs to the agent, in the order to remove it: the program last but for the unit."""
     state = () if keep_state else (paths.state,)
-    installed = tuple(paths.at(f"etc/{kind}.d/archipel.conf") for kind in ("sysusers", "tmpfiles"))
+    installed = tuple(paths.at(f"usr/lib/{kind}.d/archipel.conf") for kind in ("sysusers", "tmpfiles"))
     links = (paths.units / "multi-user.target.wants" / AGENT_UNIT, paths.units / AGENT_UNIT)
     return (*state, paths.settings, paths.runtime, *installed, *links, paths.command, paths.program)
 

@@ -15,7 +15,9 @@ def run(context: Context) -> str:
     world = World(paths=context.paths, store=context.store)
     file = chosen_file(context)
     evidence = gather(context.ports, world, context.options.wishes, file)
-    if file is None:  # the k3s comes later, from a release; one that a cut-off job had only begun to lay down is none
+    if (
+        file is None
+    ):  # the k3s comes later, from a release; one that a cut-off job had only begun to lay down is none
         evidence = replace(evidence, binary=None, binary_problem="")
     results = registry.look_all(evidence, Phase.PREFLIGHT)
     problems = tuple(one for result in results for one in result.findings if one.severity is Severity.PROBLEM)

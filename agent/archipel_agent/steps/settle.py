@@ -48,4 +48,12 @@ def stood_before(context: Context) -> frozenset[Path]:
     return frozenset(Path(text) for text in json.loads(kept)) if kept else frozenset()
 
 
+def clear(context: Context, place: Path) -> None:
+    """Remove one of k3s' places but what stood there before, and its parent if nothing else is in it."""
+    disk = context.ports.disk
+    disk.remove_tree(place, keep=stood_before(context))
+    if disk.exists(place.parent) and not disk.names(place.parent):
+        disk.remove_tree(place.parent)
+
+
 STEP = Step(slug="settle", title="Settle names and addresses", run=run, undo=undo)

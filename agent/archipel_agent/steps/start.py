@@ -2,7 +2,7 @@
 
 from archipel_agent.steps import waiting
 from archipel_agent.steps.base import Context, Step
-from archipel_agent.steps.settle import stood_before
+from archipel_agent.steps.settle import clear
 from archipel_contract.status import ServiceState
 
 RUNNING = (ServiceState.RUNNING, ServiceState.STARTING)
@@ -35,7 +35,7 @@ def undo(context: Context) -> None:
     if context.store.site() is not None:
         return
     context.ports.k3s.stop_pods()
-    context.ports.disk.remove_tree(context.paths.k3s_data, keep=stood_before(context))
+    clear(context, context.paths.k3s_data)
 
 
 STEP = Step(slug="start", title="Start Kubernetes", check=check, run=run, undo=undo)

@@ -34,7 +34,11 @@ def want_running(context: Context) -> None:
 def _want(context: Context, desired: Desired) -> None:
     kept = {which: context.store.site(which) for which in ("current", "desired")}
     context.store.keep_sites(
-        {which: replace(document, desired=desired) for which, document in kept.items() if document is not None}
+        {
+            which: replace(document, desired=desired)
+            for which, document in kept.items()
+            if document is not None
+        }
     )
 
 

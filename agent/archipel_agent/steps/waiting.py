@@ -20,7 +20,18 @@ LOG_LINES = 400
 
 # What these say is true but is the consequence of something: a cause found beside them is what a person needs.
 SYMPTOMS = frozenset(
-    {"api-unreachable", "api-not-ready", "k3s-crash-loop", "k3s-stopped", "node-not-ready", "core-pods"}
+    {
+        "api-unreachable",
+        "api-not-ready",
+        "k3s-crash-loop",
+        "k3s-crash-loop-silent",
+        "k3s-stopped",
+        "k3s-stopped-silent",
+        "k3s-absent",
+        "node-not-ready",
+        "node-missing",
+        "pods-not-ready",
+    }
 )
 
 
@@ -58,7 +69,7 @@ def _keep_alive(context: Context) -> None:
     """Fail when k3s keeps ending; without systemd, start it again as systemd would."""
     status = context.ports.k3s.status()
     if status.state is ServiceState.FAILING and status.restarts + 1 >= STARTS_TRIED:
-        raise StepFailed(cause(context) or finding("k3s-crash-loop", restarts=str(status.restarts)))
+        raise StepFailed(cause(context) or finding("k3s-crash-loop-silent", restarts=str(status.restarts)))
     if status.state in (ServiceState.FAILING, ServiceState.STOPPED) and status.kept_by != "systemd":
         start(context)
 
@@ -84,5 +95,5 @@ def cause(context: Context) -> Finding | None:
     """Return the gravest problem the runtime checks find, causes before symptoms; None when they find none."""
     world = World(paths=context.paths, store=context.store)
     results = registry.look_all(gather(context.ports, world, context.options.wishes), Phase.RUNTIME)
-    problems = [one for result in results for one in result.findings if one.severity is Severity.PROBLEM]
+    problems = [one for one in registry.findings(results) if one.severity is Severity.PROBLEM]
     return min(problems, key=lambda one: one.code in SYMPTOMS, default=None)

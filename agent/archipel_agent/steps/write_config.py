@@ -4,7 +4,7 @@ from pathlib import Path
 
 from archipel_agent.k3s.config import k3s_files
 from archipel_agent.steps.base import Context, Step
-from archipel_agent.steps.settle import stood_before
+from archipel_agent.steps.settle import clear
 from archipel_agent.steps.start import RESTART_FLAG
 from archipel_contract.status import ServiceState
 
@@ -57,7 +57,7 @@ def undo(context: Context) -> None:
     """Remove the files of a site that never came into force; a site's own drop-ins stay."""
     if context.store.site() is not None:
         return
-    context.ports.disk.remove_tree(context.paths.k3s_settings, keep=stood_before(context))
+    clear(context, context.paths.k3s_settings)
 
 
 STEP = Step(slug="write-config", title="Write the configuration of k3s", check=check, run=run, undo=undo)

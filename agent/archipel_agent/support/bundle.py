@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import archipel_contract
-from archipel_contract.findings import CheckResult
-from archipel_contract.names import proposed_node_name
-
 from archipel_agent.checks.base import Evidence
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Cancelled, Ports
 from archipel_agent.redact import redact, redact_data
 from archipel_agent.support import known
 from archipel_agent.support.sources import COLLECTORS, Content, Machine
+from archipel_contract.findings import CheckResult
+from archipel_contract.names import proposed_node_name
 
 FILE_LIMIT = 2 << 20  # characters of one text; redaction takes about a second for each million
 TOTAL_LIMIT = 20_000_000  # bytes of all files, before they are packed

@@ -12,7 +12,9 @@ from archipel_agent.ports import Disk
 
 # Below k3s' data directory (k3s docs, "token" and "secrets-encrypt"; pkg/daemons/control/deps).
 K3S_FILES = ("server/token", "server/agent-token", "server/cred/passwd", "server/cred/encryption-config.json")
-VALUE = re.compile(r"^[ \t]*(?:- )?(?:token|agent-token|client-key-data|password):[ \t]*[\"']?([^\s\"']+)", re.MULTILINE)
+VALUE = re.compile(
+    r"^[ \t]*(?:- )?(?:token|agent-token|client-key-data|password):[ \t]*[\"']?([^\s\"']+)", re.MULTILINE
+)
 LEAST = 8  # what is shorter is found by name, and would tear ordinary words apart
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archipel_contract.findings import CheckResult
-from archipel_contract.wire import to_data
-
 from archipel_agent.checks.base import Evidence
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
+from archipel_contract.findings import CheckResult
+from archipel_contract.wire import to_data
 
 K3S_LOG_LINES = 5000
 OTHER_LOG_LINES = 2000
@@ -115,7 +114,9 @@ def _kernel_log(machine: Machine) -> Files:
 
 
 def _journal(machine: Machine, *what: str) -> str:
-    return machine.command("journalctl", *what, "-n", str(OTHER_LOG_LINES), "-o", "short-iso", "--no-pager", "-q")
+    return machine.command(
+        "journalctl", *what, "-n", str(OTHER_LOG_LINES), "-o", "short-iso", "--no-pager", "-q"
+    )
 
 
 def _mounts(machine: Machine) -> Files:
@@ -137,7 +138,16 @@ def _pods(machine: Machine) -> Files:
 
 
 def _events(machine: Machine) -> Files:
-    kept = ("type", "reason", "message", "count", "firstTimestamp", "lastTimestamp", "eventTime", "involvedObject")
+    kept = (
+        "type",
+        "reason",
+        "message",
+        "count",
+        "firstTimestamp",
+        "lastTimestamp",
+        "eventTime",
+        "involvedObject",
+    )
     items = _items(machine, "/api/v1/events?limit=1000")
     return {"kubernetes/events.json": [_only(item, kept) for item in items]}
 
@@ -175,8 +185,17 @@ COLLECTORS: tuple[tuple[str, Collector], ...] = (
     _printed("machine/addresses.txt", "ip", "addr"),
     _printed("machine/routes.txt", "ip", "route", "show", "table", "all"),
     _printed("machine/disks.txt", "df", "-PT"),
-    _printed("machine/units.txt", "systemctl", "status", "k3s.service", "archipel-agent.service", "--no-pager", "-n", "0",
-             ok=(0, 3, 4)),  # fmt: skip
+    _printed(
+        "machine/units.txt",
+        "systemctl",
+        "status",
+        "k3s.service",
+        "archipel-agent.service",
+        "--no-pager",
+        "-n",
+        "0",
+        ok=(0, 3, 4),
+    ),  # fmt: skip
     _printed("machine/failed-units.txt", "systemctl", "--failed", "--no-pager", "--plain"),
     ("readyz", _ready),
     ("nodes", _nodes),
@@ -227,4 +246,8 @@ def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
     spec = item.get("spec", {})
     containers = [_only(one, ("name", "image", "resources", "ports")) for one in spec.get("containers", [])]
     kept = _only(spec, ("nodeName", "hostNetwork", "nodeSelector", "tolerations", "priorityClassName"))
-    return {"metadata": _meta(item), "spec": {**kept, "containers": containers}, "status": item.get("status", {})}
+    return {
+        "metadata": _meta(item),
+        "spec": {**kept, "containers": containers},
+        "status": item.get("status", {}),
+    }

@@ -6,6 +6,7 @@ as `?name`, because a wrong sentence is better noticed than a crash.
 """
 
 import functools
+import re
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +14,7 @@ from importlib import resources
 from archipel_contract.findings import Finding, Severity
 
 LANGUAGES = ("en", "de")
+_HEAD = re.compile(r"^\[([a-z0-9-]+)\]$", re.MULTILINE)
 
 
 class CodeUnknown(KeyError):
@@ -44,15 +46,24 @@ class _Parameters(dict[str, str]):
 
 
 @functools.cache
+def _tables() -> dict[str, str]:
+    """Return the text of each code's table, unparsed: reading all of it takes a slow machine a quarter of a second."""
+    text = resources.files(__package__).joinpath("findings.toml").read_text(encoding="utf-8")
+    heads = list(_HEAD.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    return {head[1]: text[head.start() : end] for head, end in zip(heads, ends, strict=True)}
+
+
+@functools.cache
+def _entry(code: str) -> Entry:
+    body = tomllib.loads(_tables()[code])[code]
+    texts = {language: _text(body[language]) for language in LANGUAGES}
+    return Entry(code=code, severity=Severity(body["severity"]), texts=texts)
+
+
 def entries() -> dict[str, Entry]:
     """Return the whole catalogue by code."""
-    found = {}
-    for name in ("findings.toml",):
-        raw = tomllib.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
-        for code, body in raw.items():
-            texts = {language: _text(body[language]) for language in LANGUAGES}
-            found[code] = Entry(code=code, severity=Severity(body["severity"]), texts=texts)
-    return found
+    return {code: _entry(code) for code in _tables()}
 
 
 def _text(body: dict[str, object]) -> Text:
@@ -63,18 +74,17 @@ def _text(body: dict[str, object]) -> Text:
 
 def entry(code: str) -> Entry:
     """Return one entry; raise CodeUnknown if the catalogue has none for `code`."""
-    try:
-        return entries()[code]
-    except KeyError:
-        raise CodeUnknown(code) from None
+    if code not in _tables():
+        raise CodeUnknown(code)
+    return _entry(code)
 
 
 def words(finding: Finding, language: str = "en") -> Text:
     """Return `finding` in `language`; for a code this version does not know, the English sentences it carries."""
-    known = entries().get(finding.code)
-    if known is None:
+    if finding.code not in _tables():
         return Text(title=finding.summary or finding.code, cause="", remedy=finding.next_step)
-    text = known.texts.get(language, known.texts["en"])
+    texts = _entry(finding.code).texts
+    text = texts.get(language, texts["en"])
     values = _Parameters(finding.params)
     return Text(
         title=text.title.format_map(values),

@@ -21,7 +21,6 @@ from tests.agent.checks.machines import (
     BLIND,
     CLUSTER,
     COREDNS,
-    DISK,
     FRESH,
     GOOD,
     NODE,

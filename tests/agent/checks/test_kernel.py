@@ -98,7 +98,7 @@ def test_read_only_control_groups_are_found_in_the_log() -> None:
 
 
 def test_missing_modules_are_named_together() -> None:
-    modules = {"overlay": False, "br_netfilter": False, "nf_conntrack": True}
+    modules: dict[str, bool | None] = {"overlay": False, "br_netfilter": False, "nf_conntrack": True}
     assert (
         only(kernel_modules.look(replace(FRESH, modules=modules))).params["modules"] == "br_netfilter overlay"
     )
@@ -118,7 +118,7 @@ def test_vxlan_is_judged_by_the_module_and_by_what_flannel_said() -> None:
 
 
 def test_right_kernel_settings_pass_with_tabs_and_newlines_around_them() -> None:
-    settings = {name: f"{value}\n" for name, value in GOOD.kernel_settings.items()}
+    settings: dict[str, str | None] = {name: f"{value}\n" for name, value in GOOD.kernel_settings.items()}
     assert kernel_settings.look(replace(GOOD, kernel_settings=settings)).verdict is Verdict.OK
 
 

@@ -57,7 +57,7 @@ class SteppingClock:
 def session(archipel: Archipel, clock: SteppingClock) -> Session:
     """A session of `archipel up` with this clock."""
     made = session_of(parser().parse_args([]))
-    return replace(made, clock=clock, client=AgentClient(archipel.paths.socket, 2))  # type: ignore[arg-type]  # now() unused
+    return replace(made, given_clock=clock, client=AgentClient(archipel.paths.socket, 2))  # type: ignore[arg-type]  # now() unused
 
 
 def job(*steps: Step, state: JobState = JobState.RUNNING) -> Job:
@@ -267,6 +267,16 @@ def test_a_long_line_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(progress(screen(Terminal()), lambda: 0.0), PlainProgress)
+
+
+def test_steps_that_begin_anew_after_the_agent_came_back_are_not_listed_as_pending() -> None:
+    out = io.StringIO()
+    shown = PlainProgress(screen(out), out)
+    first, second = STEPS
+    shown.show(JobEvent(sequence=1, job=job(replace(first, state=StepState.DONE), second)))
+    shown.show(JobEvent(sequence=2, job=job(first, second)))
+    shown.show(JobEvent(sequence=3, job=job(replace(first, state=StepState.ALREADY, said="is done"), second)))
+    assert out.getvalue() == "+ Check this machine  0:00\n+ Check this machine  0:00  is done\n"
 
 
 # --- output ---

@@ -227,6 +227,12 @@ def test_remove_asks_for_what_was_chosen(agent: Archipel, service: ScriptedServi
     assert asked(service) == {"what": choice}
 
 
+def test_remove_lists_what_stays(agent: Archipel, service: ScriptedService) -> None:
+    ending(service, JobState.SUCCEEDED, sentence="gone", result={"left": "the journal\nthe group archipel"})
+    said = agent("remove", "--everything")
+    assert said.out.endswith("+ gone\nWhat stays on this machine:\n  the journal\n  the group archipel\n")
+
+
 def test_remove_takes_one_choice_only(agent: Archipel, service: ScriptedService) -> None:
     assert agent("remove", "--agent-only", "--everything").code == Exit.USAGE
     assert service.requests == []

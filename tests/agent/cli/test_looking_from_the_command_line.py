@@ -72,6 +72,13 @@ def test_status_says_when_everything_is_rehearsed(agent: Archipel, service: Scri
     assert agent("status").out.startswith("REHEARSED")
 
 
+@pytest.mark.parametrize("words", [["doctor"], ["why"], ["logs"], ["up", "--no-wait"], ["agent", "status"]])
+def test_every_other_command_says_so_too(agent: Archipel, service: ScriptedService, words: list[str]) -> None:
+    service.rehearsed = True
+    said = agent(*words)
+    assert "REHEARSED" in said.out + said.err
+
+
 def test_status_of_a_machine_that_knows_little_still_reads(agent: Archipel, service: ScriptedService) -> None:
     node = replace(service.current.node, usage=type(service.current.node.usage)(), node_id="")
     service.current = replace(

@@ -1,0 +1,238 @@
+"""The catalogue of findings: complete in both languages, in step with the code, and readable."""
+
+import ast
+import re
+import string
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from archipel_contract import catalogue
+from archipel_contract.catalogue import LANGUAGES, CodeUnknown, Entry, Text
+from archipel_contract.findings import Finding, Severity
+from archipel_contract.launcher import COMMANDS
+
+AGENT = Path(__file__).resolve().parents[2] / "agent/archipel_agent"
+ENTRIES = sorted(catalogue.entries().values(), key=lambda entry: entry.code)
+# Raised outside the checks: by steps, jobs, the state and the command line.
+RAISED_ELSEWHERE = {
+    "api-timeout",
+    "busy",
+    "cancelled-by-user",
+    "images-not-found",
+    "interrupted",
+    "job-failed",
+    "k3s-checksum",
+    "k3s-download",
+    "kernel-setting-refused",
+    "no-fix",
+    "node-timeout",
+    "not-set-up",
+    "option-invalid",
+    "pods-timeout",
+    "second-agent",
+    "site-settled",
+}
+WIDTHS = {"title": 78, "cause": 240, "remedy": 260, "runbook": 240}
+# Programs a person is told to run; a sentence may end with such a command instead of a full stop.
+PROGRAMS = (
+    "archipel",
+    "cat",
+    "df",
+    "docker",
+    "dpkg",
+    "echo",
+    "findmnt",
+    "free",
+    "getenforce",
+    "grep",
+    "ip",
+    "k3s",
+    "ls",
+    "nproc",
+    "ps",
+    "sha256sum",
+    "sudo",
+    "systemctl",
+    "timedatectl",
+    "top",
+    "uname",
+    "{command}",
+    "{path}",
+)
+# What a sentence may begin with although it is written small.
+NAMES = ("{", "/", "k3s", "aarch64", "containerd", "flannel", "cgroup_", "systemd.")
+COMMAND_AT_END = re.compile(rf": (?:{'|'.join(map(re.escape, PROGRAMS))})(?: .*)?$")
+OUR_COMMAND = re.compile(r"(?:: |&& )(?:sudo )?archipel (?P<word>[\w-]+|--\w+)")
+
+
+def sentences(text: Text) -> Iterator[tuple[str, str]]:
+    yield "title", text.title
+    yield "cause", text.cause
+    yield "remedy", text.remedy
+    for step in text.runbook:
+        yield "runbook", step
+
+
+def parameters(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def codes_in(path: Path) -> set[str]:
+    """Every string constant of a module that is a code of the catalogue."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return constants & set(catalogue.entries())
+
+
+def codes_asked_for(path: Path) -> set[str]:
+    """Every code a module names where only a code can stand: in finding("..."), Sign(code="...")."""
+    asked = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        given = [node.args[0]] if name == "finding" and node.args else []
+        given += [word.value for word in node.keywords if name == "Sign" and word.arg == "code"]
+        asked |= {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    return asked
+
+
+def each(entry: Entry) -> str:
+    return entry.code
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_a_code_is_kebab_case_and_its_severity_is_one_a_person_can_act_on(entry: Entry) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry.code)
+    assert entry.severity is not Severity.UNKNOWN
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_both_languages_say_everything_with_the_same_parameters(entry: Entry) -> None:
+    english, german = (entry.texts[language] for language in LANGUAGES)
+    for part in ("title", "cause", "remedy"):
+        assert getattr(english, part), part
+        assert getattr(german, part), part
+        assert parameters(getattr(english, part)) == parameters(getattr(german, part)), part
+    assert len(english.runbook) == len(german.runbook)
+    assert [parameters(step) for step in english.runbook] == [parameters(step) for step in german.runbook]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_a_runbook_has_two_to_five_steps(entry: Entry) -> None:
+    assert 2 <= len(entry.texts["en"].runbook) <= 5
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_sentences_end_as_sentences_and_titles_do_not(entry: Entry, language: str) -> None:
+    for part, text in sentences(entry.texts[language]):
+        assert text == text.strip()
+        assert "  " not in text
+        assert text[0].isupper() or text.startswith(NAMES), text
+        if part == "title":
+            assert text[-1] not in ".:;,", text
+        elif part == "cause":
+            assert text.endswith((".", "?", "!", "{problem}", "{files}")), text
+        else:
+            assert text.endswith((".", ")", "!")) or COMMAND_AT_END.search(text) or ": " in text, text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_texts_are_short_and_can_be_shown_on_any_terminal(entry: Entry, language: str) -> None:
+    for part, text in sentences(entry.texts[language]):
+        assert len(text) <= WIDTHS[part], (part, len(text))
+        text.encode("latin-1")
+        assert not re.search("[“”„‘’«»…–—]", text)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_german_is_not_much_longer_than_english(entry: Entry) -> None:
+    english, german = (entry.texts[language] for language in LANGUAGES)
+    for part in ("title", "cause", "remedy"):
+        assert len(getattr(german, part)) <= 1.5 * len(getattr(english, part)) + 25, part
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_a_remedy_names_only_commands_that_exist(entry: Entry, language: str) -> None:
+    for _, text in sentences(entry.texts[language]):
+        for match in OUR_COMMAND.finditer(text):
+            assert match["word"] in {*COMMANDS, "--version", "--help"}, text
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=each)
+def test_the_command_to_run_is_the_same_in_both_languages(entry: Entry) -> None:
+    english, german = (entry.texts[language].remedy for language in LANGUAGES)
+    words = {"FILE": "DATEI", "PATH": "PFAD", "IMAGES.": "ABBILDER."}
+    command = COMMAND_AT_END.search(english)
+    if command:
+        wanted = command[0]
+        for word, there in words.items():
+            wanted = wanted.replace(word, there)
+        assert german.endswith((command[0], wanted))
+
+
+def test_reading_one_table_after_the_other_is_the_same_as_reading_the_file() -> None:
+    text = resources.files(catalogue).joinpath("findings.toml").read_text(encoding="utf-8")
+    whole = tomllib.loads(text)
+    assert list(whole) == list(catalogue.entries())
+    assert all(body["en"]["title"] == catalogue.entry(code).texts["en"].title for code, body in whole.items())
+
+
+def test_every_code_a_program_names_is_in_the_catalogue() -> None:
+    for path in sorted(AGENT.rglob("*.py")):
+        assert codes_asked_for(path) <= set(catalogue.entries()), path
+
+
+def test_every_code_of_the_catalogue_is_raised_by_a_check_or_declared_as_raised_elsewhere() -> None:
+    by_checks = set().union(*(codes_in(path) for path in (AGENT / "checks").glob("*.py")))
+    built = {f"{code}-silent" for code in ("k3s-crash-loop", "k3s-stopped")}
+    everything = set(catalogue.entries())
+    assert everything - by_checks - built == RAISED_ELSEWHERE
+
+
+def test_a_finding_carries_its_english_sentences() -> None:
+    one = catalogue.finding("port-taken", ("seen",), None, ports="6443/tcp", owner="nginx", pid="7")
+    assert one.summary == "nginx uses ports that Kubernetes needs"
+    assert one.severity is Severity.PROBLEM
+    assert catalogue.words(one, "de").title == "nginx belegt Ports, die Kubernetes braucht"
+
+
+def test_a_parameter_that_is_missing_stays_visible() -> None:
+    assert "?owner" in catalogue.finding("port-taken").summary
+
+
+def test_a_code_from_a_newer_version_shows_the_sentences_it_carries() -> None:
+    text = catalogue.words(
+        Finding(code="of-tomorrow", severity=Severity.HINT, summary="Hello", next_step="Go.")
+    )
+    assert (text.title, text.remedy) == ("Hello", "Go.")
+
+
+def test_an_unknown_code_cannot_be_made_into_a_finding() -> None:
+    with pytest.raises(CodeUnknown):
+        catalogue.finding("of-tomorrow")
+
+
+@hypothesis.given(
+    value=st.text(max_size=60), entry=st.sampled_from(ENTRIES), language=st.sampled_from(LANGUAGES)
+)
+def test_any_value_can_be_shown_in_any_sentence(value: str, entry: Entry, language: str) -> None:
+    names = {name for text in entry.texts.values() for _, one in sentences(text) for name in parameters(one)}
+    shown = catalogue.words(
+        Finding(code=entry.code, severity=entry.severity, params=dict.fromkeys(names, value)), language
+    )
+    for (_, template), (_, one) in zip(sentences(entry.texts[language]), sentences(shown), strict=True):
+        assert value in one or not parameters(template)
