@@ -69,7 +69,7 @@ def real_ports(paths: Paths) -> Ports:
 def settings_or_defaults(paths: Paths, flags: Mapping[str, object] | None = None) -> tuple[Settings, str]:
     """Return the settings, and what is wrong with them if they had to be replaced by the defaults."""
     try:
-        return load(paths.settings, **(flags or {})), ""
+        return load(paths.settings, flags=flags), ""
     except SettingsInvalid as error:
         return Settings(), str(error)
 
@@ -82,17 +82,23 @@ def open_core(
         database = Database(paths.database)
     except StateUnusable as error:
         return Core(ports, paths, settings, "", None, error, settings_problem), None
+    return _over(database, paths, ports, settings, settings_problem), database
+
+
+def _over(database: Database, paths: Paths, ports: Ports, settings: Settings, settings_problem: str) -> Core:
     store = Store(database)
     node_id = store.value("node_id")
     if node_id is None:
         node_id = new_node_id(ports.entropy.bytes)
         store.keep(node_id=node_id)
-    return Core(ports, paths, settings, node_id, store, None, settings_problem), database
+    return Core(ports, paths, settings, node_id, store, None, settings_problem)
 
 
 def read_only_service(paths: Paths) -> Core:
-    """Return a core for a command that runs without an agent. It looks; jobs are the agent's."""
+    """Return a core for a command that runs without an agent: it looks at a copy of the state and writes nothing."""
     settings, problem = settings_or_defaults(paths)
     ports = real_ports(paths)
-    core, _ = open_core(paths, ports, settings, problem)
-    return core
+    try:
+        return _over(Database.copy_of(paths.database), paths, ports, settings, problem)
+    except StateUnusable as error:
+        return Core(ports, paths, settings, "", None, error, problem)

@@ -53,7 +53,7 @@ class Core:
         self.paths = paths
         self.settings = settings
         self.node_id = node_id
-        self._store = store
+        self.store = store
         self._unusable = unusable
         problem = f"{unusable.code}: {unusable}" if unusable else ""
         world = World(paths=paths, store=store, state_problem=problem, settings_problem=settings_problem)
@@ -63,22 +63,23 @@ class Core:
         self._report: Report | None = None
         self._wakes: list[Callable[[], None]] = []
         self.when_over: Callable[[], None] = _nobody
-        self.manager = self._manager() if store else None
+        self.manager = (
+            JobManager(self._context(Verb.UP, Options()), self.wake, lambda: self.when_over())
+            if store
+            else None
+        )
 
     def _context(self, verb: Verb, options: Options) -> Context:
-        assert self._store is not None  # only called with a usable state
+        assert self.store is not None  # only called with a usable state
         return Context(
             verb=verb,
             options=options,
             ports=self.ports,
             paths=self.paths,
             settings=self.settings,
-            store=self._store,
+            store=self.store,
             node_id=self.node_id,
         )
-
-    def _manager(self) -> JobManager:
-        return JobManager(self._context(Verb.UP, Options()), self.wake, lambda: self.when_over())
 
     # What the daemon uses.
 
@@ -100,19 +101,6 @@ class Core:
     def watched(self) -> bool:
         """Whether anybody watches."""
         return bool(self._wakes)
-
-    def is_leaving(self) -> bool:
-        """Whether a removal has taken everything but this process and its files, and nobody else takes those."""
-        return self._store is not None and self._store.value("leaving") not in (None, "unit")
-
-    def keeps_state(self) -> bool:
-        """Whether the removal under way leaves the agent's state for a later `up`."""
-        return self._store is not None and self._store.value("leaving") == "keep-state"
-
-    def forget_leaving(self) -> None:
-        """Forget the removal, so that a kept state does not send a later agent away."""
-        if self._store is not None and self._store.value("leaving") is not None:
-            self._store.keep(leaving=None)
 
     # AgentService.
 
@@ -141,7 +129,7 @@ class Core:
 
     def site(self) -> SiteDocument:
         """Return the document in force."""
-        document = self._store.site() if self._store else None
+        document = self.store.site() if self.store else None
         if document is None:
             raise Refused(404, "not-set-up", "This machine is not a site yet.", "sudo archipel up")
         return document
@@ -155,9 +143,9 @@ class Core:
 
     def plan(self, request: JobRequest) -> Plan:
         """Ask each step whether it is needed; the checks of `preflight` are run, nothing is changed."""
-        options = self._options(request)
-        if self._store is None:
-            raise self._no_state()
+        options = _options(request)
+        if self.store is None:
+            raise _no_state(self._unusable)
         context = self._context(request.verb, options)
         steps = tuple(_planned(step, context) for step in story(request.verb, options))
         evidence = gather(self.ports, self._world, options.wishes)
@@ -166,12 +154,6 @@ class Core:
         blocking = tuple(one for one in found if one.severity is not Severity.HINT)
         return Plan(verb=request.verb, steps=steps, findings=blocking)
 
-    def _options(self, request: JobRequest) -> Options:
-        try:
-            return parse(request.verb, request.options)
-        except OptionInvalid as error:
-            raise Refused(400, "option-invalid", str(error), "See archipel --help.") from error
-
     def jobs(self) -> Jobs:
         """Return the jobs this machine remembers."""
         return Jobs(jobs=self.manager.jobs() if self.manager else ())
@@ -179,7 +161,7 @@ class Core:
     def start_job(self, request: JobRequest, asked_by: str) -> Job:
         """Start a job."""
         if self.manager is None:
-            raise self._no_state()
+            raise _no_state(self._unusable)
         return self.manager.start(request, asked_by)
 
     def job(self, job_id: str) -> Job:
@@ -196,13 +178,8 @@ class Core:
 
     def _jobs(self) -> JobManager:
         if self.manager is None:
-            raise self._no_state()
+            raise _no_state(self._unusable)
         return self.manager
-
-    def _no_state(self) -> Refused:
-        assert self._unusable is not None  # set whenever there is no store
-        why = finding(self._unusable.code, path=str(self._unusable.path), problem=self._unusable.detail)
-        return Refused(503, self._unusable.code, why.summary, why.next_step, why)
 
     def logs(self, source: str, lines: int) -> LogLines:
         """Return the last lines of k3s or of the agent, redacted."""
@@ -211,22 +188,12 @@ class Core:
         if source == "k3s":
             found = self.ports.k3s.log(lines)
         elif source == "agent":
-            found = self._own_log(lines)
+            found = _own_log(self.ports, self.paths, lines)
         else:
             raise Refused(404, "no-such-log", f"There is no log {source!r}; there are k3s and agent.", "")
-        token = self._store.value("token") if self._store else None
+        token = self.store.value("token") if self.store else None
         secrets = (token,) if token else ()
         return LogLines(source=source, lines=redact_lines(found, secrets))
-
-    def _own_log(self, lines: int) -> tuple[str, ...]:
-        log = self.paths.state / "log/agent.log"
-        try:
-            if self.ports.disk.exists(log):
-                return tuple(self.ports.disk.read(log).decode(errors="replace").splitlines()[-lines:])
-            argv = ["journalctl", "-u", AGENT_UNIT, "-o", "cat", "--no-pager", "-n", str(lines)]
-            return tuple(self.ports.runner.run(argv, timeout=15.0).stdout.splitlines())
-        except (CommandFailed, OSError):
-            return ()
 
     def kubeconfig(self) -> Kubeconfig:
         """Return the administrator's kubeconfig."""
@@ -243,6 +210,30 @@ class Core:
 
 def _nobody() -> None:
     """Nobody waits for the end of jobs."""
+
+
+def _options(request: JobRequest) -> Options:
+    try:
+        return parse(request.verb, request.options)
+    except OptionInvalid as error:
+        raise Refused(400, "option-invalid", str(error), "See archipel --help.") from error
+
+
+def _no_state(unusable: StateUnusable | None) -> Refused:
+    assert unusable is not None  # set whenever there is no store
+    why = finding(unusable.code, path=str(unusable.path), problem=unusable.detail)
+    return Refused(503, unusable.code, why.summary, why.next_step, why)
+
+
+def _own_log(ports: Ports, paths: Paths, lines: int) -> tuple[str, ...]:
+    log = paths.state / "log/agent.log"
+    try:
+        if ports.disk.exists(log):
+            return tuple(ports.disk.read(log).decode(errors="replace").splitlines()[-lines:])
+        argv = ["journalctl", "-u", AGENT_UNIT, "-o", "cat", "--no-pager", "-n", str(lines)]
+        return tuple(ports.runner.run(argv, timeout=15.0).stdout.splitlines())
+    except (CommandFailed, OSError):
+        return ()
 
 
 def _planned(step: Step, context: Context) -> PlannedStep:

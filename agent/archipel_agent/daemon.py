@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,19 +17,17 @@ from pathlib import Path
 from archipel_agent.api.server import ApiServer
 from archipel_agent.compose import open_core, real_ports, settings_or_defaults
 from archipel_agent.core import Core
+from archipel_agent.host.disk import SystemDisk
 from archipel_agent.host.notify import notify
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
-from archipel_agent.rehearsal.compose import rehearse
-from archipel_agent.rehearsal.director import Director
-from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.settings import Settings
-from archipel_agent.steps.goodbye import doomed
+from archipel_agent.steps.goodbye import doomed, forget_leaving, leaving
 from archipel_contract.exits import Exit
 
 LOG = logging.getLogger(__name__)
 LEAVE_AFTER_SECONDS = 2.0  # for clients to read that the removal succeeded
-STOP_JOB_SECONDS = 5.0
+PING_SECONDS = 18.0  # a third of the unit's WatchdogSec, less a turn
 
 
 class AlreadyRuns(Exception):
@@ -44,10 +43,9 @@ class Daemon:
         self._paths = paths
         self._core = core
         self._settings = settings
-        self._stop = asyncio.Event()
-        self._nudge = (
-            asyncio.Event()
-        )  # set when the next turn should not wait: a job is over, or we should stop
+        self._stop = threading.Event()
+        self._nudge = threading.Event()  # the next turn should not wait: a job is over, or we should stop
+        self._pinged = 0.0
         self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
 
     async def run(self) -> None:
@@ -55,7 +53,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._end)
-        self._core.when_over = lambda: loop.call_soon_threadsafe(self._nudge.set)
+        self._core.when_over = self._nudge.set
         server = ApiServer(self._core, self._paths.socket)
         await server.start()
         try:
@@ -64,14 +62,26 @@ class Daemon:
                 if resumed is not None:
                     LOG.info("goes on with the job %s (%s) that was cut off", resumed.id, resumed.verb)
             notify("READY=1")
-            while not self._stop.is_set():
-                await loop.run_in_executor(self._turns, self._turn)
-                notify("WATCHDOG=1")
-                await self._pause()
+            await loop.run_in_executor(self._turns, self._take_turns, loop)
         finally:
+            self._end()
             notify("STOPPING=1")
             await server.close()
             self._turns.shutdown()
+
+    def _take_turns(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take turns until the end. The waiting is done here too, so that an idle agent does not wake its event loop."""
+        while not self._stop.is_set():
+            self._turn()
+            self._ping(loop)
+            self._pause()
+
+    def _ping(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the loop tell systemd that a turn is done: hung turns and a hung loop both miss it."""
+        now = self._core.ports.clock.monotonic()
+        if now - self._pinged >= PING_SECONDS:
+            self._pinged = now
+            loop.call_soon_threadsafe(notify, "WATCHDOG=1")
 
     def _turn(self) -> None:
         try:
@@ -80,18 +90,20 @@ class Daemon:
         except Exception:  # the task boundary: a defect in one turn must not end the agent
             LOG.exception("a turn has a defect; the next one tries again")
 
-    async def _pause(self) -> None:
+    def _pause(self) -> None:
         manager = self._core.manager
-        if manager is not None and manager.running() is None and self._core.is_leaving():
-            await asyncio.sleep(LEAVE_AFTER_SECONDS)
+        working = manager is not None and manager.running() is not None
+        if manager is not None and not working and self._is_leaving():
+            self._stop.wait(LEAVE_AFTER_SECONDS)
             self._end()
             return
-        busy = self._core.watched or (manager is not None and manager.running() is not None)
-        seconds = self._settings.watched_interval if busy else self._settings.interval
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudge.wait(), seconds)
+        busy = working or self._core.watched
+        self._nudge.wait(self._settings.watched_interval if busy else self._settings.interval)
         if not self._stop.is_set():
             self._nudge.clear()
+
+    def _is_leaving(self) -> bool:
+        return self._core.store is not None and leaving(self._core.store) is not None
 
     def _end(self) -> None:
         self._stop.set()
@@ -100,7 +112,7 @@ class Daemon:
 
 def hold_lock(path: Path) -> int:
     """Return a descriptor that holds the agent's lock for this process; raise AlreadyRuns, OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    SystemDisk().make_directory(path.parent, None)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,12 +122,6 @@ def hold_lock(path: Path) -> int:
             f"another agent runs on this machine (it holds {path}); see `archipel status`"
         ) from None
     return descriptor
-
-
-def rehearsed(paths: Paths, scenario: Scenario, flags: Mapping[str, object] | None = None) -> int:
-    """Run the agent on a simulated machine whose files lie below the root of `paths`."""
-    rehearsal = rehearse(paths, scenario)
-    return main(paths, rehearsal.ports, flags, Director(rehearsal.world))
 
 
 def main(
@@ -134,13 +140,14 @@ def main(
     try:
         asyncio.run(Daemon(paths, core, settings, before_turn).run())
     finally:
-        leaves, keep_state = core.is_leaving(), core.keeps_state()
-        core.forget_leaving()
+        leaves = leaving(core.store) if core.store is not None else None
+        if core.store is not None and leaves is not None:
+            forget_leaving(core.store)
         if database is not None:
             database.close()
         os.close(lock)
-    if leaves:
-        leave(core.ports, paths, keep_state)
+    if leaves is not None:
+        leave(core.ports, paths, leaves.keep_state)
     return Exit.OK
 
 

@@ -141,8 +141,13 @@ def _text(ports: Ports, path: Path) -> str | None:
 
 
 def _tail(ports: Ports, path: Path) -> tuple[str, ...] | None:
-    content = _text(ports, path)
-    return None if content is None else tuple(content[-CONTAINERD_LOG_TAIL:].splitlines())
+    if not ports.disk.exists(path):
+        return None
+    try:
+        argv = ["tail", "-c", str(CONTAINERD_LOG_TAIL), str(path)]
+        return tuple(ports.runner.run(argv, timeout=5.0).stdout.splitlines())
+    except CommandFailed:
+        return None
 
 
 def _drop_ins(ports: Ports, paths: Paths) -> str:

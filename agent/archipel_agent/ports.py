@@ -117,6 +117,10 @@ class Disk(Protocol):
         """Return the hexadecimal SHA-256 of a file of any size."""
         ...
 
+    def flush(self, path: Path) -> None:
+        """Make everything that others wrote on the file system of `path` durable (syncfs(2)); nothing if it is not there."""
+        ...
+
     def space(self, path: Path) -> DiskSpace:
         """Return the file system that holds `path` or its nearest existing parent."""
         ...

@@ -60,7 +60,11 @@ LEAST = {
 CHOICES = {"log_level": ("DEBUG", "INFO", "WARNING", "ERROR"), "language": ("en", "de")}
 
 
-def load(directory: Path, environment: Mapping[str, str] | None = None, **flags: object) -> Settings:
+def load(
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Settings:
     """Return the settings; `flags` with the value None count as not given. Raises SettingsInvalid."""
     known = {field.name: field.type for field in fields(Settings)}
     values: dict[str, object] = {}
@@ -74,7 +78,7 @@ def load(directory: Path, environment: Mapping[str, str] | None = None, **flags:
         text = (os.environ if environment is None else environment).get(variable)
         if text is not None:
             values[name] = _checked(name, text, variable)
-    for name, value in flags.items():
+    for name, value in (flags or {}).items():
         if value is not None:
             values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
     return Settings(**values)  # type: ignore[arg-type]  # each value was checked against its field just above

@@ -25,7 +25,9 @@ LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
 CLOSE_LOOK_TROUBLED_SECONDS = 30.0
 CLOSE_LOOK_WARNED_SECONDS = 300.0  # a warning or a hint holds for weeks, and each look starts processes
-FACTS_SECONDS = 60.0  # reading them is half the cost of a turn; a change of the machine's pulse has them read at once
+FACTS_SECONDS = (
+    60.0  # reading them is half the cost of a turn; a change of the machine's pulse has them read at once
+)
 
 
 class Turner:

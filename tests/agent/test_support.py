@@ -56,12 +56,22 @@ TEXT_PLACES = (
     "/var/lib/rancher/k3s/agent/etc/containerd/config.toml", "/etc/sysctl.d/90-archipel-k3s.conf",
     "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/site.toml", "/proc/1/mounts",
 )  # fmt: skip
-COMMANDS = ("ip addr", "ip route", "df -PT", "systemctl status", "systemctl --failed", "journalctl -u", "journalctl -k", "tail")
+COMMANDS = (
+    "ip addr",
+    "ip route",
+    "df -PT",
+    "systemctl status",
+    "systemctl --failed",
+    "journalctl -u",
+    "journalctl -k",
+    "tail",
+)
 
 
 def planted(place: str) -> tuple[str, list[str]]:
     """Return a text with a secret of every kind, different for each place, and all the secrets."""
-    texts, secrets = [], []
+    texts: list[str] = []
+    secrets: list[str] = []
     for kind, plant in KINDS.items():
         text, inside = plant(f"{place}|{kind}".encode())
         texts.append(f"# {place}\n{text}\n")
@@ -69,7 +79,9 @@ def planted(place: str) -> tuple[str, list[str]]:
     return "\n".join([*texts, f"nothing tells that {TOKEN}x is one"]), [*secrets, TOKEN]
 
 
-def world(disk: TreacherousDisk, runner: PrintingRunner, k3s: LoggingK3sHost, kube: AnsweringKubeApi) -> Ports:
+def world(
+    disk: TreacherousDisk, runner: PrintingRunner, k3s: LoggingK3sHost, kube: AnsweringKubeApi
+) -> Ports:
     return Ports(
         clock=VirtualClock(),
         entropy=CountedEntropy(),
@@ -90,7 +102,9 @@ def bare() -> Ports:
 
 def opened(ports: Ports, path: Path) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(ports.disk.read(path)), mode="r:gz") as tar:
-        members = {one.name.removeprefix("archipel-support/"): tar.extractfile(one) for one in tar if one.isfile()}
+        members = {
+            one.name.removeprefix("archipel-support/"): tar.extractfile(one) for one in tar if one.isfile()
+        }
         return {name: file.read() for name, file in members.items() if file is not None}
 
 
@@ -146,7 +160,10 @@ def a_full_machine() -> tuple[Ports, Evidence, tuple[CheckResult, ...], set[str]
                                  "env": [{"name": "DB_PASSWORD", "value": "plainword"}]}]},
         "status": {"message": plant("pod")},
     }  # fmt: skip
-    node = {"metadata": {"name": "pump-1", "annotations": {"a": plant("node")}}, "status": {"x": plant("status")}}
+    node = {
+        "metadata": {"name": "pump-1", "annotations": {"a": plant("node")}},
+        "status": {"x": plant("status")},
+    }
     event = {"reason": "Failed", "message": plant("event"), "metadata": {"name": "x"}}
     answers = {
         "/api/v1/pods": json.dumps({"items": [pod]}).encode(),
@@ -159,7 +176,12 @@ def a_full_machine() -> tuple[Ports, Evidence, tuple[CheckResult, ...], set[str]
     checks = (CheckResult(slug="x", verdict=Verdict.FOUND, said=plant("said"), findings=(finding,)),)
     evidence = dataclasses.replace(EVIDENCE, k3s_log=tuple(log), k3s_drop_ins=plant("drop-ins"))
     every.add("plainword")
-    return world(disk, PrintingRunner(prints), LoggingK3sHost(log), AnsweringKubeApi(answers)), evidence, checks, every
+    return (
+        world(disk, PrintingRunner(prints), LoggingK3sHost(log), AnsweringKubeApi(answers)),
+        evidence,
+        checks,
+        every,
+    )
 
 
 @pytest.mark.timeout(120)
@@ -189,7 +211,9 @@ def test_a_bundle_holds_what_a_helper_needs_and_its_json_is_json() -> None:
     for name, data in files.items():
         if name.endswith(".json"):
             json.loads(data)
-    assert json.loads(files["kubernetes/pods.json"])[0]["spec"]["containers"] == [{"name": "web", "image": "web:1"}]
+    assert json.loads(files["kubernetes/pods.json"])[0]["spec"]["containers"] == [
+        {"name": "web", "image": "web:1"}
+    ]
     assert json.loads(files["report.json"])["site"]["name"] == "pump house"
 
 
@@ -222,12 +246,16 @@ def test_a_source_that_fails_costs_its_own_part_only_and_the_manifest_says_why()
 
 
 def test_an_answer_that_is_not_what_it_should_be_costs_only_its_part() -> None:
-    ports = dataclasses.replace(bare(), kube=AnsweringKubeApi({"/api/v1/pods": b"[1, 2]", "/api/v1/nodes": b"<html>"}))
+    ports = dataclasses.replace(
+        bare(), kube=AnsweringKubeApi({"/api/v1/pods": b"[1, 2]", "/api/v1/nodes": b"<html>"})
+    )
     said = {one["source"] for one in manifest(build(ports))["missing"]}
     assert {"pods", "nodes", "events"} <= said
 
 
-def test_a_log_without_end_is_cut_at_its_front_and_the_bundle_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_without_end_is_cut_at_its_front_and_the_bundle_stays_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bundle, "FILE_LIMIT", 50_000)
     monkeypatch.setattr(bundle, "TOTAL_LIMIT", 200_000)
     prints = {command: "level=info msg=x\n" * 9_000 for command in COMMANDS}
@@ -244,7 +272,12 @@ def test_the_largest_bundle_can_be_sent() -> None:
 
 
 def test_secrets_of_the_caller_are_removed_too() -> None:
-    ports = world(TreacherousDisk(), PrintingRunner({"ip addr": "eth0 Quiet-Meadow-12"}), LoggingK3sHost(()), AnsweringKubeApi({}))
+    ports = world(
+        TreacherousDisk(),
+        PrintingRunner({"ip addr": "eth0 Quiet-Meadow-12"}),
+        LoggingK3sHost(()),
+        AnsweringKubeApi({}),
+    )
     assert build(ports, secrets=["Quiet-Meadow-12"])["machine/addresses.txt"] == b"eth0 [removed]"
 
 
@@ -259,7 +292,9 @@ def test_what_the_machine_holds_as_secret_is_known_from_its_files() -> None:
         "/etc/rancher/node/password": "fourth-secret\n",
         "/etc/rancher/k3s/config.yaml": 'node-name: "pump-1"\ntoken: "fifth-secret"\n',
         "/etc/rancher/k3s/config.yaml.d/10.yaml": "agent-token: sixth-secret\n",
-        "/var/lib/archipel/kube/identity.json": json.dumps({"token": "seventh-secret", "ca": "public-authority"}),
+        "/var/lib/archipel/kube/identity.json": json.dumps(
+            {"token": "seventh-secret", "ca": "public-authority"}
+        ),
     }
     for name, text in files.items():
         disk.write(Path(name), text.encode())

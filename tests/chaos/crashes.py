@@ -30,10 +30,15 @@ class Story:
     request: JobRequest
     before: tuple[JobRequest, ...] = ()
     stop_at: str = ""
+    trouble: str = ""  # a fault of the rehearsal that is there when the job starts
 
     def begin(self) -> Node:
         """A machine on which the job is about to start."""
-        return Node(prepared(self.before))
+        node = Node(prepared(self.before))
+        if self.trouble:
+            node.world.inject(self.trouble)
+            node.world.faults.clear()  # it happened once, and is not what the machine boots into
+        return node
 
     def watch(self) -> Watch:
         """Asks the job to stop when its step begins."""

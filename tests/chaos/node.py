@@ -27,8 +27,8 @@ from archipel_agent.steps.story import story
 from archipel_contract.jobs import Job, JobRequest, JobState
 from archipel_contract.names import new_job_id, new_node_id
 from tests.fakes.database import TreacherousDatabase
-from tests.fakes.disk import Node as File
 from tests.fakes.disk import TreacherousDisk
+from tests.fakes.files import Node as File
 from tests.fakes.ports import CountedEntropy, PoweredClock, PoweredK3sHost, PoweredKubeApi, PoweredRunner
 from tests.fakes.power import Power
 

@@ -26,6 +26,12 @@ STORIES = (
     Story(name="remove the agent only", request=request(Verb.REMOVE, what="agent-only"), before=(UP,)),
     Story(name="remove but keep data", request=request(Verb.REMOVE, what="keep-data"), before=(UP,)),
     Story(name="remove everything", request=request(Verb.REMOVE, what="everything"), before=(UP,)),
+    Story(
+        name="a repaired kernel setting",
+        request=request(Verb.FIX, code="kernel-setting-wrong"),
+        before=(UP,),
+        trouble="kernel-setting-broken",
+    ),
     stopped("get-k3s"),
     stopped("kernel"),
     stopped("write-config"),

@@ -49,21 +49,30 @@ def test_the_stories_have_as_many_instants_as_promised() -> None:
     assert total >= WANTED_INSTANTS
 
 
-@pytest.mark.timeout(SECONDS)
-def test_jobs_crashed_again_while_they_recover_end_as_if_nothing_had_happened() -> None:
+def crash_at_random(runs: int) -> None:
+    """So many stories, each with two to four crashes at random instants; the seed is printed and repeats it."""
     seed = int(os.environ.get("ARCHIPEL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
     print(f"ARCHIPEL_SEED={seed}")
     chance = random.Random(seed)
     tally = Tally()
     ends = {story.name: expected(story) for story in STORIES}
     lengths = {story.name: undisturbed(story).instants for story in STORIES}
-    for _ in range(RANDOM_RUNS):
+    for _ in range(runs):
         story = chance.choice(STORIES)
-        length = lengths[story.name]
-        instants = tuple(chance.randint(1, length) for _ in range(chance.randint(2, 4)))
+        instants = tuple(chance.randint(1, lengths[story.name]) for _ in range(chance.randint(2, 4)))
         kind, insists = chance.choice([CUT, KILLED]), chance.random() < 0.5
         check(story, kind, instants, ends[story.name], tally, insists)
     assert tally.wrong == [], f"ARCHIPEL_SEED={seed}"
+
+
+@pytest.mark.timeout(SECONDS)
+def test_jobs_crashed_again_while_they_recover_end_as_if_nothing_had_happened() -> None:
+    crash_at_random(RANDOM_RUNS)
+
+
+@pytest.mark.prove
+def test_ten_thousand_jobs_crashed_again_while_they_recover_end_as_if_nothing_had_happened() -> None:
+    crash_at_random(10_000)
 
 
 @pytest.mark.parametrize(

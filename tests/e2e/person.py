@@ -49,9 +49,7 @@ class Person:
         self.host = host
         self._command = command
 
-    def types(
-        self, *words: str, timeout: float = 180.0, env: Mapping[str, str] | None = None
-    ) -> Completed:
+    def types(self, *words: str, timeout: float = 180.0, env: Mapping[str, str] | None = None) -> Completed:
         """Run `archipel WORDS` to its end."""
         return self.host.run([*self._command, *words], timeout=timeout, env=env)
 

@@ -27,7 +27,14 @@ pytestmark = [
 ]
 
 LISTENERS = Path(__file__).resolve().parents[2] / "docs/listeners.md"
-WRITTEN_ALL_THE_TIME = ("/var/log", "/var/lib/rancher", "/var/lib/kubelet", "/var/lib/archipel", "/var/lib/systemd", "/tmp")
+WRITTEN_ALL_THE_TIME = (
+    "/var/log",
+    "/var/lib/rancher",
+    "/var/lib/kubelet",
+    "/var/lib/archipel",
+    "/var/lib/systemd",
+    "/tmp",
+)
 
 
 @dataclass
@@ -54,7 +61,10 @@ def site(booted: BootedHost) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def restarted(site: Site) -> Site:
     """The same machine after an orderly restart."""
-    site.host.reboot()
+    begun = time.monotonic()
+    site.host.power_off()
+    print(f"off in {time.monotonic() - begun:.1f} s; its console:\n{site.host.console()[-3000:]}")
+    site.host.boot()
     return site
 
 
@@ -117,17 +127,19 @@ def test_up_again_changes_nothing_and_takes_a_moment(site: Site) -> None:
     assert site.host.snapshot_files(WRITTEN_ALL_THE_TIME) == files
 
 
-def test_a_scan_finds_exactly_the_listeners_that_are_declared(site: Site) -> None:
-    if not LISTENERS.exists():
-        pytest.skip("docs/listeners.md is not written yet")
-    declared = {
-        (protocol, int(port)): line
-        for line in LISTENERS.read_text().splitlines()
-        for port, protocol in re.findall(r"\|\s*`?(\d+)/(tcp|udp)`?\s*\|", line)
+def declared() -> dict[tuple[str, int], str]:
+    """The table of the listeners' page: (protocol, port) -> the address it is open to, `*` for every one."""
+    rows = re.findall(r"^\| (\d+)/(tcp|udp) \| \S+ \| ([^|]+) \|", LISTENERS.read_text(), re.MULTILINE)
+    return {(kind, int(port)): "*" if to == "every address" else to for port, kind, to in rows}
+
+
+def test_a_scan_finds_exactly_the_listeners_that_the_documentation_declares(site: Site) -> None:
+    seen = {
+        (one.protocol, one.port): "*" if one.address in ("*", "0.0.0.0", "[::]") else one.address
+        for one in site.host.listeners()
     }
-    seen = {(one.protocol, one.port): one for one in site.host.listeners()}
-    print("\n".join(map(str, seen.values())))
-    assert set(seen) - set(declared) == set()
+    assert len(seen) > 5
+    assert seen == declared()
 
 
 def test_after_a_restart_the_site_comes_back_with_nobody_typing(restarted: Site) -> None:
@@ -147,11 +159,11 @@ def test_a_broken_kernel_setting_is_named_with_its_remedy_and_the_remedy_heals(a
     host.run(["sysctl", "-w", "kernel.panic=5"]).ok()
     assert person.findings()["kernel-setting-wrong"]["params"]["found"] == "kernel.panic=5"
     host.run(["systemctl", "restart", "--no-block", "k3s"]).ok()
-    until(lambda: person.status()["health"] == "unhealthy", person.status)
-    until(lambda: not person.ready_nodes(), person.status)
-    doctor = person.asks("doctor")
-    assert doctor.code == Exit.NOT_OK
-    (found,) = (one for one in person.status()["findings"] if one["code"] == "kernel-setting-wrong")
+    until(lambda: "invalid kernel flag" in str(person.findings()["kernel-setting-wrong"]["evidence"]), person.status)
+    assert person.asks("doctor").code == Exit.NOT_OK
+    report = person.status()
+    assert report["health"] == "unhealthy"
+    (found,) = (one for one in report["findings"] if one["code"] == "kernel-setting-wrong")
     assert found["severity"] == "problem"
     assert "sudo sysctl -w kernel.panic=10" in found["next_step"]
     remedy = found["next_step"].partition(": ")[2].replace("sudo ", "")
@@ -169,7 +181,10 @@ def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(afte
         doctor = person.asks("doctor")
         assert doctor.code == Exit.NOT_OK, doctor
         (found,) = (
-            one for result in doctor.document["results"] for one in result["findings"] if one["code"] == "disk-full"
+            one
+            for result in doctor.document["results"]
+            for one in result["findings"]
+            if one["code"] == "disk-full"
         )
         assert found["severity"] == "problem"
         assert "Make room" in found["next_step"]
@@ -177,8 +192,8 @@ def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(afte
         assert report["health"] == "unhealthy"
         assert "disk-full" in {one["code"] for one in report["findings"]}
         refused = person.up()
-        print(refused)
-        assert refused.code in (Exit.REFUSED, Exit.FAILED)
+        assert refused.code == Exit.REFUSED, refused
+        assert refused.finding["code"] in ("disk-full", "disk-too-small")
     finally:
         host.empty_disk()
     until(lambda: "disk-full" not in person.findings(), person.status)
@@ -192,7 +207,10 @@ def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Sit
     removed = person.asks("remove", "--agent-only")
     assert removed.code == Exit.OK, removed
     left = removed.document["result"]["left"].splitlines()
-    until(lambda: host.run(["systemctl", "cat", "archipel-agent", "archipel-goodbye"]).rc != 0, host.failed_units)
+    until(
+        lambda: host.run(["systemctl", "cat", "archipel-agent", "archipel-goodbye"]).rc != 0,
+        host.failed_units,
+    )
     assert person.k3s_pid() == pid
     assert person.running_pods() == pods
     assert person.ready_nodes() == ["edge"]

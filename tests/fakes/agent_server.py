@@ -59,6 +59,7 @@ class Script:
     refusals: dict[str, Refusal] = field(default_factory=dict)  # endpoint -> what it answers instead
     asked: list[tuple[str, Any]] = field(default_factory=list)  # (endpoint, request or query), in order
     events: list[JobEvent] = field(default_factory=list)
+    after_start: list[tuple[Job, str]] = field(default_factory=list)  # what happens as soon as a job starts
     changed: threading.Condition = field(default_factory=threading.Condition)
 
 
@@ -296,7 +297,11 @@ def _start(script: Script, request: JobRequest) -> Job:
         steps=tuple(Step(slug=step.slug, title=step.title) for step in steps),
         result={"key": request.key},
     )
-    return script.job
+    begun = script.job
+    for job, line in script.after_start:
+        script.events.append(JobEvent(sequence=len(script.events) + 1, job=job, line=line))
+        script.job = job
+    return begun
 
 
 def _cancel(script: Script) -> Job:

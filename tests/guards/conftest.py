@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import pytest_plugins
+from tests import conftest as top
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INI = f"""
@@ -27,7 +27,7 @@ Guarded = Callable[..., pytest.RunResult]
 @pytest.fixture
 def guarded(pytester: pytest.Pytester) -> Guarded:
     """Run a source as a test file under the guards; in a process of its own, as their hooks stay for good."""
-    guards = [name for name in pytest_plugins if name.startswith("tests.guards.")]
+    guards = [name for name in top.pytest_plugins if name.startswith("tests.guards.")]
     pytester.makeconftest(f"pytest_plugins = {guards!r}")
     pytester.makefile(".ini", pytest=INI)
 

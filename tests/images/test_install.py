@@ -1,4 +1,4 @@
-"""The installer below a directory of its own: repeatable, replaceable, never half-done, and its refusals name the way out."""
+"""The installer below a directory of its own: repeatable, never half-done, and its refusals name the way out."""
 
 import os
 import re
@@ -78,7 +78,9 @@ def test_what_is_installed_runs_and_everything_is_in_its_place(installed: Target
                   "etc/systemd/system/multi-user.target.wants/archipel-agent.service"):  # fmt: skip
         assert (root / place).is_file(), place
     assert not list(root.rglob("*archipel-new*"))
-    assert list(root.glob("opt/archipel/current/lib/python3*/site-packages/archipel_contract/__pycache__/*.pyc"))
+    assert list(
+        root.glob("opt/archipel/current/lib/python3*/site-packages/archipel_contract/__pycache__/*.pyc")
+    )
 
 
 def test_doing_it_again_changes_nothing(installed: Target) -> None:
@@ -106,7 +108,9 @@ def test_the_same_version_with_other_content_does_not_touch_the_one_in_use(targe
 
 
 @pytest.mark.parametrize("defect", ["needs a package that is not there", "is no wheel"])
-def test_a_version_that_cannot_be_installed_leaves_the_one_before_in_use(installed: Target, defect: str) -> None:
+def test_a_version_that_cannot_be_installed_leaves_the_one_before_in_use(
+    installed: Target, defect: str
+) -> None:
     broken = small_wheel.write(installed.wheels, "2.0", needs="package-that-is-not-there")
     if defect == "is no wheel":
         broken.write_bytes(b"PK\x03\x04 cut off")
@@ -121,7 +125,9 @@ def test_cut_off_at_any_moment_it_leaves_a_working_version_and_the_next_run_succ
     target.install().ok()
     small_wheel.write(target.wheels, "2.0")
     for moment in (0.2, 0.8, 2.0):
-        running = shell.spawn(["sh", str(INSTALLER), "--root", str(target.root), "--wheels", str(target.wheels)])
+        running = shell.spawn(
+            ["sh", str(INSTALLER), "--root", str(target.root), "--wheels", str(target.wheels)]
+        )
         time.sleep(moment)
         shell.kill_group(running.pid)
         running.wait(10)
@@ -167,12 +173,17 @@ def test_a_machine_that_does_not_fit_is_refused_with_the_reason(
     assert list(target.root.iterdir()) == []
 
 
-def test_missing_environments_are_named_with_the_line_that_brings_them(target: Target, tmp_path: Path) -> None:
+def test_missing_environments_are_named_with_the_line_that_brings_them(
+    target: Target, tmp_path: Path
+) -> None:
     small_wheel.write(target.wheels, "1.0")
     script = 'case "$*" in *ensurepip*) exit 1 ;; *) exit 0 ;; esac'
     done = target.install(path=stand_in(tmp_path, "python3", script))
     assert done.rc == 3
-    assert "apt-get install --yes --no-install-recommends python3-venv" in done.stderr or "package manager" in done.stderr
+    assert (
+        "apt-get install --yes --no-install-recommends python3-venv" in done.stderr
+        or "package manager" in done.stderr
+    )
 
 
 def test_a_directory_without_the_wheel_is_refused(target: Target) -> None:

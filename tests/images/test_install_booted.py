@@ -10,7 +10,14 @@ pytestmark = pytest.mark.booted
 # What keeps changing by itself, and where the test puts its own files.
 MOVING = ("/root", "/run", "/tmp", "/var/log", "/var/tmp", "/var/lib/systemd", "/proc", "/sys", "/dev", "/var/cache",
           "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock", "/etc/machine-id")  # fmt: skip
-SHOWN = ["systemctl", "show", "archipel-agent.service", "-p", "ActiveState,NRestarts,UnitFileState", "--value"]
+SHOWN = [
+    "systemctl",
+    "show",
+    "archipel-agent.service",
+    "-p",
+    "ActiveState,NRestarts,UnitFileState",
+    "--value",
+]
 
 
 def agent(host: BootedHost) -> list[str]:
@@ -74,10 +81,14 @@ def test_the_agent_comes_back_when_it_dies_and_after_a_reboot(booted_host: Boote
     booted_host.run(["sh", "-c", wait], timeout=60).ok()
 
 
-def test_inside_its_sandbox_the_agent_sees_and_writes_what_it_needs_and_no_more(booted_host: BootedHost) -> None:
+def test_inside_its_sandbox_the_agent_sees_and_writes_what_it_needs_and_no_more(
+    booted_host: BootedHost,
+) -> None:
     booted_host.install_archipel().ok()
     unit = booted_host.run(["cat", "/etc/systemd/system/archipel-agent.service"]).ok().stdout
-    probe = "\n".join(line for line in unit.splitlines() if not line.startswith(("Exec", "Type", "Watchdog", "Restart")))
+    probe = "\n".join(
+        line for line in unit.splitlines() if not line.startswith(("Exec", "Type", "Watchdog", "Restart"))
+    )
     script = """
 touch /etc/rancher/a /var/lib/rancher/a /var/lib/archipel/a /run/archipel/a && echo own places: yes
 touch /etc/a 2>/dev/null || echo etc: no
@@ -85,7 +96,7 @@ touch /usr/local/bin/a 2>/dev/null || echo programs: no
 mount -t tmpfs none /mnt 2>/dev/null || echo mount: no
 sysctl -qw kernel.panic=3 2>/dev/null || echo sysctl: no
 unshare -n true 2>/dev/null || echo namespaces: no
-cat /home/pi/k3s >/dev/null && echo files of people: yes
+cd /home && cat pi/k3s >/dev/null && echo files of people: yes
 systemctl show k3s.service -p LoadState && journalctl -n 1 >/dev/null && echo systemd and journal: yes
 systemd-run --wait --pipe --quiet touch /etc/b && echo transient unit: yes
 /opt/archipel/current/bin/python -c '
@@ -96,7 +107,9 @@ chgrp archipel /run/archipel/a && echo group: yes
 """
     probe = probe.replace("[Install]", "Type=oneshot\nExecStartPre=+/bin/mkdir -p /etc/rancher /var/lib/rancher\n"
                           "ExecStart=/bin/sh /root/probe.sh\n[Install]")  # fmt: skip
-    booted_host.run(["sh", "-c", "mkdir -m 700 -p /home/pi && echo technician >/home/pi/k3s && chown -R 1000 /home/pi"]).ok()
+    booted_host.run(
+        ["sh", "-c", "cd /home && mkdir -m 700 -p pi && echo technician >pi/k3s && chown -R 1000 pi"]
+    ).ok()
     holds = "import socket, time; s = socket.create_server(('127.0.0.1', 7777)); time.sleep(600)"
     booted_host.run(["systemd-run", "--quiet", "python3", "-c", holds]).ok()
     booted_host.put(script.encode(), "/root/probe.sh")

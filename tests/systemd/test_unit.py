@@ -90,13 +90,20 @@ def test_its_directories_are_the_agent_s_own() -> None:
 
 
 def test_the_groups_are_those_of_the_local_api() -> None:
-    made = [line.split()[1] for line in (SYSTEMD / "archipel.sysusers.conf").read_text().splitlines() if line[0] != "#"]
+    made = [
+        line.split()[1]
+        for line in (SYSTEMD / "archipel.sysusers.conf").read_text().splitlines()
+        if line[0] != "#"
+    ]
     assert made == [VIEW_GROUP, TECHNICIAN_GROUP]
 
 
 def test_systemd_understands_the_groups_and_what_is_swept(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
-    for tool, file in (("systemd-sysusers", "archipel.sysusers.conf"), ("systemd-tmpfiles", "archipel.tmpfiles.conf")):
+    for tool, file in (
+        ("systemd-sysusers", "archipel.sysusers.conf"),
+        ("systemd-tmpfiles", "archipel.tmpfiles.conf"),
+    ):
         if shutil.which(tool) is None:
             pytest.skip(f"no {tool} on this machine")
         extra = ["--create"] if tool == "systemd-tmpfiles" else []

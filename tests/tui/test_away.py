@@ -1,8 +1,17 @@
 """The agent goes away, refuses, and comes back."""
 
 from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
 
 from archipel_contract.api import Problem
+from archipel_contract.catalogue.ui import Words
+from archipel_contract.client import AgentAway, AgentClient
+from archipel_tui.clock import Clock
+from archipel_tui.feed import follow_reports
+from archipel_tui.store import Change, Picture, Scene
+from archipel_tui.views import frame
 from tests.fakes.agent_server import FakeAgent, Refusal
 from tests.tui import scenes
 from tests.tui.conftest import ManualClock, Opened
@@ -80,3 +89,28 @@ async def test_leaving_while_the_agent_is_away_does_not_hang(opened: Opened, age
         await session.until("does not answer")
         await session.press("q")
     assert session.app.return_code == 0
+
+
+def test_a_user_whom_the_socket_does_not_admit_is_told_how_to_get_in(
+    tmp_path: Path, manual: ManualClock
+) -> None:
+    """Needs no second user: the error of the kernel is what tells the two cases apart."""
+    changes: list[Change] = []
+    stop = Event()
+
+    class Shut(AgentClient):
+        def call(self, name: str, body: Any = None, timeout: float | None = None, **words: str) -> Any:
+            error = AgentAway("no agent on /run/archipel/agent.sock: Permission denied")
+            raise error from PermissionError(13, "Permission denied")
+
+    def tell(change: Change) -> None:
+        changes.append(change)
+        stop.set()
+
+    clock = Clock(now=manual.clock().now, monotonic=manual.clock().monotonic)
+    follow_reports(Shut(tmp_path / "agent.sock"), tell, clock, stop)
+    picture = changes[0](Picture())
+    scene = Scene(picture, Words("en"), clock.now(), clock.monotonic())
+    text = " ".join(part for row in frame.away(scene, 78) for part, _ in row)
+    assert "Join the group and log in again" in text and "usermod -aG archipel" in text
+    assert "systemctl restart" not in text

@@ -67,7 +67,7 @@ def test_a_line_that_is_hung_up_ends_it(agent: FakeAgent) -> None:
     with run("--socket", str(agent.path)) as terminal:
         terminal.until("+ Healthy")
         terminal.hang_up()
-        assert terminal.process.wait(15) == Exit.OK
+        terminal.process.wait(15)  # raises when it does not end; nobody is left to read its exit code
 
 
 def test_a_signal_while_the_agent_is_away_ends_it_too(agent: FakeAgent) -> None:
@@ -103,10 +103,12 @@ def test_a_serial_line_is_asked_and_gets_ascii_without_colour_and_only_what_it_k
 
 
 def test_no_color_is_obeyed_and_so_is_mono(agent: FakeAgent) -> None:
-    for arguments, environment in ((["--mono"], {}), ([], {"NO_COLOR": "1"})):
-        with run("--socket", str(agent.path), *arguments, **environment) as terminal:
-            terminal.until("+ Healthy")
-            assert not COLOUR.search(terminal.sent)
+    with run("--socket", str(agent.path), "--mono") as terminal:
+        terminal.until("+ Healthy")
+        assert not COLOUR.search(terminal.sent)
+    with run("--socket", str(agent.path), NO_COLOR="1") as terminal:
+        terminal.until("+ Healthy")
+        assert not COLOUR.search(terminal.sent)
     with run("--socket", str(agent.path)) as terminal:
         terminal.until("+ Healthy")
         assert COLOUR.search(terminal.sent)
@@ -120,7 +122,7 @@ def test_the_first_paint_is_soon_small_and_the_program_light(agent: FakeAgent) -
         terminal.until("+ Healthy")
         terminal.read(0.5)
         assert soon < 4.0  # the published figure is in the benchmarks; this one must hold on a loaded machine
-        assert len(terminal.sent) < 12_000
+        assert len(terminal.sent) < 8_000
         assert terminal.memory() < 45 * MIB
 
 

@@ -74,3 +74,9 @@ def test_a_wide_character_is_sent_as_a_whole() -> None:
     memory.needed("\x1b[1;1Hab日cd")
     assert memory.needed("\x1b[1;1Hab日Xd") == "\x1b[1;5HX"
     assert memory.needed("\x1b[1;1Hab本Xd") == "\x1b[1;3H本"
+
+
+def test_the_bounds_of_a_picture_are_kept_only_around_something() -> None:
+    memory = Repaint()
+    assert memory.needed("\x1b[?2026h\x1b[1;1Hab\x1b[?2026l") == "\x1b[?2026h\x1b[1;1Hab\x1b[?2026l"
+    assert memory.needed("\x1b[?2026h\x1b[1;1Hab\x1b[?2026l") == ""

@@ -8,6 +8,7 @@ from archipel_contract import catalogue
 from archipel_contract.catalogue import finding
 from archipel_contract.catalogue.ui import table
 from archipel_tui.glyphs import ASCII, SAFE
+from archipel_tui.screens.base import Page
 from archipel_tui.terminal import Terminal
 from archipel_tui.views.frame import ENTRIES
 from tests.fakes.agent_server import FakeAgent
@@ -16,6 +17,11 @@ from tests.tui.conftest import ASCII as BASIC
 from tests.tui.conftest import RICH, Opened, Session
 
 SIZES = [(60, 20), (80, 24), (80, 25), (132, 43)]
+CASES = [
+    *((size, language, RICH) for size in SIZES for language in ("en", "de")),
+    ((60, 20), "de", BASIC),
+    ((80, 24), "en", BASIC),
+]
 KEYS = ["1", "2", "4", "6", "8", "0", "s", "u", "h"]
 
 
@@ -34,9 +40,7 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("terminal", [RICH, BASIC], ids=["rich", "basic"])
+@pytest.mark.parametrize(("size", "language", "terminal"), CASES, ids=str)
 async def test_every_screen_fits_and_is_drawn_with_safe_glyphs(
     opened: Opened, agent: FakeAgent, size: tuple[int, int], language: str, terminal: Terminal
 ) -> None:
@@ -56,11 +60,41 @@ async def test_every_screen_fits_and_is_drawn_with_safe_glyphs(
             _no_word_is_cut(session, key)
 
 
+@pytest.mark.parametrize(("size", "language", "terminal"), CASES, ids=str)
+async def test_a_job_and_an_agent_that_went_away_fit_as_well(
+    opened: Opened, agent: FakeAgent, size: tuple[int, int], language: str, terminal: Terminal
+) -> None:
+    job = scenes.job(
+        5, waiting="the Kubernetes API, which answers 503 since it does not know its own node yet"
+    )
+    agent.script.job = job
+    agent.go_on(
+        job, "a line of the log that is a good deal longer than sixty columns, so that it has to be wrapped"
+    )
+    agent.push(replace(scenes.bare(), job=job.id))
+    allowed = ASCII if terminal.ascii_only else SAFE
+    async with opened(size=size, language=language, terminal=terminal) as session:
+        await session.until("J ")
+        await session.press("j")
+        await session.until("[ >> ]")
+        await session.until("a line of the log")
+        _no_word_is_cut(session, "j")
+        shown = flat(session)
+        assert plain(session.app.words("job.goes-on")) in shown
+        assert "its own node yet" in shown, shown
+        agent.leave()
+        await session.until("systemctl restart archipel-agent")
+        assert not set("".join(session.rows())) - allowed
+        await session.press("1")
+        assert "systemctl restart archipel-agent" in session.text()
+
+
 def _no_word_is_cut(session: Session, key: str) -> None:
     """Keys and headings are whole: each word of the key bar, the heading of each panel, each entry of the menu."""
     page = session.app.screen
+    assert isinstance(page, Page)
     shown = flat(session)
-    for name, word in page._keys():  # type: ignore[attr-defined]  # every screen is a Page
+    for name, word in page._keys():
         assert plain(f"{name} {word}") in shown, (key, name, word)
     for panel in page.query("Panel"):
         if panel.display and panel.size.width:

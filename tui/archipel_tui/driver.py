@@ -79,13 +79,11 @@ class ConsoleDriver(linux_driver.LinuxDriver):
             data = _EMULATORS_ONLY.sub("", data)
         if self._fold is not None:
             data = data.translate(self._fold)
-        if self._basic:
-            if self._drawn_at != self._app.size:
-                self._drawn_at = self._app.size
-                self._repaint.forget()
-            data = self._repaint.needed(data)
-        if data:
-            super().write(data)
+        if self._drawn_at != self._app.size:
+            self._drawn_at = self._app.size
+            self._repaint.forget()
+        if needed := self._repaint.needed(data):
+            super().write(needed)
 
     def start_application_mode(self) -> None:
         """Take the terminal over; from here on SIGTERM and SIGHUP leave through the front door."""

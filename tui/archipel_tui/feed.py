@@ -29,6 +29,7 @@ def follow_reports(client: AgentClient, tell: Tell, clock: Clock, stop: Event) -
     catalogue.entries()  # read from disk here, so that the event loop never has to
     tries = 0
     while not stop.is_set():
+        locked = False
         try:
             tell(allowed(client.call("alive").role))
             for report in client.stream("watch", timeout=STREAM_TIMEOUT):
@@ -40,9 +41,10 @@ def follow_reports(client: AgentClient, tell: Tell, clock: Clock, stop: Event) -
             tell(refused(f"{error.problem.message} {error.problem.remedy}".strip(), clock.now()))
         except (AgentAway, WireError) as error:
             reason = str(error)
+            locked = isinstance(error.__cause__, PermissionError)
         # A stream that ended is no news yet: an agent that is being restarted is back at the first try.
         if reason and tries and not stop.is_set():
-            tell(silent(reason, clock.now()))
+            tell(silent(reason, clock.now(), locked))
         stop.wait(RETRIES[min(tries, len(RETRIES) - 1)])
         tries += 1
 

@@ -26,7 +26,7 @@ from archipel_tui import store
 from archipel_tui.clock import Clock
 from archipel_tui.store import Picture, Scene
 from archipel_tui.text import Line, clean
-from archipel_tui.views import doctor, frame, home, job, logs, pods, why
+from archipel_tui.views import doctor, frame, hardware, home, job, logs, pods, why
 
 SLOW_TIMEOUT = 60.0  # seconds for what runs checks
 LOG_LINES = "40"
@@ -83,7 +83,7 @@ class PlainMenu:
                 word = self._ask("plain.choose").lower()
                 if word in ("q", "f10"):
                     break
-                action = actions.get(word, partial(self._unknown, word))
+                action = actions.get(word, partial(self._show_text, self._words("plain.unknown", word=word)))
         return Exit.OK
 
     def _guarded(self, action: Callable[[], None]) -> None:
@@ -98,12 +98,9 @@ class PlainMenu:
             self._apply(store.silent(str(error), self._clock.now()))
             self._lines(frame.away(self._scene(), self._teletype.cells))
 
-    def _unknown(self, word: str) -> None:
-        self._show_text(self._words("plain.unknown", word=word))
-
     def _home(self) -> None:
         scene, cells = self._scene(), self._teletype.cells
-        body = [*home.this_box(scene, cells), *home.hardware(scene, cells)]
+        body = [*home.this_box(scene, cells), *hardware.page(scene, cells)]
         body += [*home.advice(scene, cells), *home.some_pods(scene, cells, 6)]
         self._page("home", body)
 

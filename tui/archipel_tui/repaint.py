@@ -14,6 +14,9 @@ _MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
 _RUN = re.compile(r"((?:[^\x1b\r\n]|\x1b\[[\d;]*m)*)(?:\r?\n)?")
 _TOKEN = re.compile(r"\x1b\[([\d;]*)m|([^\x1b])")
 
+# What terminal emulators take as the bounds of one picture.
+SYNC_START, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
+
 _GAP = 6  # cells that stay the same but cost less to send again than to step over
 
 Cell = tuple[str, str]  # attributes, character; the second half of a wide character is an empty one
@@ -31,6 +34,9 @@ class Repaint:
 
     def needed(self, data: str) -> str:
         """Return what of `data` changes the terminal."""
+        if data.startswith(SYNC_START) and data.endswith(SYNC_END):
+            inner = self.needed(data[len(SYNC_START) : -len(SYNC_END)])
+            return SYNC_START + inner + SYNC_END if inner else ""
         parts = _MOVE.split(data)
         kept = [parts[0]]
         if parts[0]:

@@ -26,6 +26,7 @@ class Picture:
     role: AccessRole = AccessRole.VIEW
     away: str = ""  # why the agent does not answer, empty while it does
     refused: str = ""  # what the agent said when it answered and refused
+    locked: bool = False  # the socket is there and this user may not open it
     away_since: datetime | None = None
     job: Job | None = None
     job_at: float = 0.0
@@ -67,9 +68,11 @@ def heard(report: Report, at: float) -> Change:
     return lambda picture: replace(picture, report=report, heard_at=at, away="", refused="", away_since=None)
 
 
-def silent(reason: str, now: datetime) -> Change:
-    """The agent does not answer, or no longer."""
-    return lambda picture: replace(picture, away=reason, refused="", away_since=picture.away_since or now)
+def silent(reason: str, now: datetime, locked: bool = False) -> Change:
+    """The agent does not answer, or no longer; `locked` when this user may not even ask."""
+    return lambda picture: replace(
+        picture, away=reason, refused="", locked=locked, away_since=picture.away_since or now
+    )
 
 
 def refused(message: str, now: datetime) -> Change:

@@ -34,11 +34,8 @@ def look(evidence: Evidence) -> CheckResult:
         return logs.look_for(SLUG, evidence, SIGN)
     if evidence.listeners is None:
         return undecided(SLUG, "the listening sockets could not be read")
-    ours = evidence.site is not None and evidence.k3s.state in (
-        ServiceState.RUNNING,
-        ServiceState.STARTING,
-        ServiceState.FAILING,
-    )
+    # One that is just being stopped, as in a restart, is in no state we know and still holds its ports.
+    ours = evidence.site is not None and evidence.k3s.state not in (ServiceState.ABSENT, ServiceState.STOPPED)
     taken: dict[str, list[Listener]] = {}
     for listener in sorted(evidence.listeners, key=lambda one: (one.port, one.protocol, one.process)):
         if in_the_way(listener) and not (ours and _is_ours(listener, evidence)):

@@ -87,12 +87,22 @@ def _run(session: Session) -> int:
     flags = {name: getattr(session.options, name) for name in Settings.__annotations__}
     try:
         if session.options.rehearse is not None:
-            return daemon.rehearsed(session.paths, _scenario(session), flags)
+            return _play(session, flags)
         return daemon.main(session.paths, flags=flags)
     except daemon.AlreadyRuns as error:
         raise Stop(Exit.REFUSED, str(error)) from error
     except (SocketUnavailable, OSError) as error:
         raise Stop(Exit.FAILED, f"the agent cannot run: {error}") from error
+
+
+def _play(session: Session, flags: dict[str, object]) -> int:
+    """Run the agent on a simulated machine whose files lie below the root."""
+    from archipel_agent import daemon
+    from archipel_agent.rehearsal.compose import rehearse
+    from archipel_agent.rehearsal.director import Director
+
+    rehearsal = rehearse(session.paths, _scenario(session))
+    return daemon.main(session.paths, rehearsal.ports, flags, Director(rehearsal.world))
 
 
 def _scenario(session: Session) -> "Scenario":

@@ -5,6 +5,7 @@ rename and the directory after it. The temporary name starts with `.archipel-` s
 """
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
@@ -128,6 +129,19 @@ class SystemDisk:
         """Return the hexadecimal SHA-256 of a file of any size."""
         with path.open("rb") as readable:
             return hashlib.file_digest(readable, "sha256").hexdigest()
+
+    def flush(self, path: Path) -> None:
+        """Make everything that others wrote on the file system of `path` durable."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(path))
+        finally:
+            os.close(descriptor)
 
     def space(self, path: Path) -> DiskSpace:
         """Return the file system that holds `path` or its nearest existing parent."""

@@ -1,12 +1,14 @@
 """Downloads over HTTP(S) with the standard library: bounded, resumable, and with one sentence for each failure."""
 
 import contextlib
-import http.client
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from archipel_agent.ports import FetchFailed
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 TIMEOUT_SECONDS = 30.0
 CHUNK = 1 << 20
@@ -45,14 +47,15 @@ class HttpFetcher:
 
 
 @contextlib.contextmanager
-def _opened(url: str, start: int = 0) -> Iterator[http.client.HTTPResponse]:
-    import urllib.error  # noqa: PLC0415 - both stay resident for good, and most agents never download
+def _opened(url: str, start: int = 0) -> Iterator["HTTPResponse"]:
+    import http.client  # noqa: PLC0415 - all three stay resident for good, and most agents never download
+    import urllib.error  # noqa: PLC0415 - as above
     import urllib.request  # noqa: PLC0415 - as above
 
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-            yield cast(http.client.HTTPResponse, answer)
+            yield cast("HTTPResponse", answer)
     except urllib.error.HTTPError as error:
         with error:
             raise FetchFailed(f"{url} answered {error.code} {error.reason}") from error

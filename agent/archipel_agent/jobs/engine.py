@@ -19,7 +19,7 @@ from archipel_agent.state.store import Store
 from archipel_agent.steps.base import Context, Progress, Step, StepFailed
 from archipel_contract.catalogue import finding
 from archipel_contract.findings import Finding
-from archipel_contract.jobs import Job, JobState, StepState
+from archipel_contract.jobs import NOTHING_CHANGED, Job, JobState, StepState
 from archipel_contract.jobs import Step as StepView
 
 LOG = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Engine:
             self._clock.shield()
             self._undo(step)
         changed_nothing = refused and not read_journal(self._store, self._job.id).begun
-        sentence = f"Nothing was changed. {why.summary}" if changed_nothing else why.summary
+        sentence = f"{NOTHING_CHANGED} {why.summary}" if changed_nothing else why.summary
         self._job = replace(self._job, finding=why)
         return self._end(JobState.FAILED, sentence)
 

@@ -161,7 +161,7 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"(\b(?:bearer|basic)[ \t]+)(?=[a-z._~+/-]{0,60}[0-9A-Z=])(?-i:(?![A-Z]?[a-z]+\b[^\d=]))"
         r"[A-Za-z0-9._~+/-]{8,}={0,2}",
         re.IGNORECASE,
-    ),  # fmt: skip
+    ),
     _whole(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,3}"),
     # The password in a URL; the user stays. In a path, `:` and `@` are a port and a digest.
     _after(r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'?#]{0,100}:)[^\s/\"'<>]+(?=@)", re.IGNORECASE),

@@ -6,7 +6,6 @@ from archipel_agent.host.clock import SystemClock, SystemEntropy
 from archipel_agent.host.privileged import Direct, verbs_for
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Clock, Disk, Entropy, Ports
-from archipel_agent.rehearsal import control
 from archipel_agent.rehearsal.binary import stand_in
 from archipel_agent.rehearsal.disk import RehearsedDisk
 from archipel_agent.rehearsal.k3s import SimulatedK3sHost
@@ -63,10 +62,8 @@ def rehearse(
 
 
 def simulated_ports(paths: Paths, scenario: Scenario, clock: Clock | None = None) -> Ports:
-    """Return the ports of a rehearsed node whose troubles are led by the file of `control`."""
-    made = rehearse(paths, scenario, clock)
-    made.world.follow(lambda: control.wanted(paths, made.ports.disk))
-    return made.ports
+    """Return only the ports of a rehearsed node."""
+    return rehearse(paths, scenario, clock).ports
 
 
 def deliver(paths: Paths, scenario: Scenario, disk: Disk) -> None:

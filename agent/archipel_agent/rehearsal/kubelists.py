@@ -19,6 +19,8 @@ COMPONENTS = {
     "traefik-": "traefik",
 }
 PROBED_LAST = "metrics-server-"  # its readiness probe takes ten seconds longer than the others'
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+LABEL_SECONDS = 2.0  # from a node's registration until k3s has labelled it as a server
 NOT_READY = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
@@ -42,9 +44,13 @@ def _nodes(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[s
     items = recordings.items("nodes.json", run.node, run.address)
     # After a later start the API shows the node as it was last, until its kubelet speaks.
     ready = min(run.reaches(NODE_READY), run.reaches(REGISTERED) + run.pace)
-    if run.recording == "later-start" or ready <= world.clock.monotonic():
+    now = world.clock.monotonic()
+    if run.recording == "later-start" or run.reaches(REGISTERED) + LABEL_SECONDS * run.pace <= now:
         return list(items)
     waiting = copy.deepcopy(items[0])
+    waiting["metadata"]["labels"].pop(CONTROL_PLANE)
+    if ready <= now:
+        return [waiting]
     for condition in waiting["status"]["conditions"]:
         if condition["type"] == "Ready":
             condition.update(status="False", reason="KubeletNotReady", message=NOT_READY)

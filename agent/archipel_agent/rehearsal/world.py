@@ -7,7 +7,6 @@ is on disk: unit and link, configuration, the datastore.
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from archipel_agent.rehearsal.state import KERNEL_AT_BOOT, MachineState
 API_PORT = 6443
 LEAST_FREE_BYTES = 8 << 20
 PRIVATE = 0o600
-LOOK_SECONDS = 1.0  # how often wishes for troubles are looked at
 
 
 class SimulatedWorld:
@@ -43,8 +41,6 @@ class SimulatedWorld:
         self.lock = threading.RLock()
         self.life = Life(clock, self._begin)
         self.datastore: Datastore | None = None  # while k3s runs
-        self._wanted: Callable[[], frozenset[str] | None] | None = None
-        self._looked = -LOOK_SECONDS
         self.boot()
         for name in scenario.faults:
             self.inject(name)
@@ -94,24 +90,7 @@ class SimulatedWorld:
     def settle(self) -> None:
         """Bring the world up to the present."""
         with self.lock:
-            self._follow_wishes()
             self.life.settle(self._effects)
-
-    def follow(self, wanted: Callable[[], frozenset[str] | None]) -> None:
-        """Have the troubles that `wanted` names, from now on; None leaves them as they are."""
-        self._wanted = wanted
-
-    def _follow_wishes(self) -> None:
-        now = self.clock.monotonic()
-        if self._wanted is None or now - self._looked < LOOK_SECONDS:
-            return
-        self._looked = now
-        names = self._wanted()
-        if names is not None:
-            for name in names - self.faults:
-                self.inject(name)
-            for name in self.faults - names:
-                self.heal(name)
 
     def service_enabled(self) -> bool:
         """Whether k3s is started at boot."""

@@ -40,25 +40,48 @@ class StateUnusable(Exception):
 class Database:
     """An open state database."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`, making it if it is not there; raise StateUnusable."""
-        self._path = path
+    def __init__(self, path: Path, source: Path | None = None) -> None:
+        """Open `path`, making it if it is not there; raise StateUnusable. `source`: see `copy_of`."""
+        self._path = source or path
         self._lock = threading.RLock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if source is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
-                path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+                ":memory:" if source else path,
+                timeout=LOCK_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
             )
         except (OSError, sqlite3.Error) as error:
             raise StateUnusable(_code(error), path, str(error)) from error
         try:
+            if source is not None:
+                self._fill(source)
             self._prepare()
         except sqlite3.Error as error:
             self._connection.close()
-            raise StateUnusable(_code(error), path, str(error)) from error
+            raise StateUnusable(_code(error), self._path, str(error)) from error
         except StateUnusable:
             self._connection.close()
             raise
+        if source is None:
+            path.chmod(0o600)
+
+    @classmethod
+    def copy_of(cls, path: Path) -> "Database":
+        """Return a copy in memory of the database at `path`, empty if there is none: for looking without writing.
+
+        Raises StateUnusable as opening it would.
+        """
+        return cls(path, source=path)
+
+    def _fill(self, source: Path) -> None:
+        if not source.exists():
+            return
+        original = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_SECONDS)
+        with contextlib.closing(original):
+            original.backup(self._connection)
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -79,7 +102,6 @@ class Database:
         else:
             run("BEGIN IMMEDIATE")  # shows a read-only disk or a foreign lock now, not in the middle of a job
             run("COMMIT")
-        self._path.chmod(0o600)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

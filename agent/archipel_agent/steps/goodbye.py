@@ -5,10 +5,12 @@ plain commands, because the interpreter that runs this file is among what is rem
 does the same when its job is over (`daemon`).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed
+from archipel_agent.state.store import Store
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_agent.steps.removing import KEEP_DATA, left_behind
 from archipel_contract.catalogue import finding
@@ -16,7 +18,26 @@ from archipel_contract.facts import InitSystem
 
 UNIT = "archipel-goodbye.service"
 AGENT_UNIT = "archipel-agent.service"
+LEAVING, KEEPING = "leaving", "keep-state"
 PAUSE_SECONDS = 2  # for clients to read that the job succeeded, before the agent ends
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A removal that the agent's own process has to finish, where no systemd does it."""
+
+    keep_state: bool
+
+
+def leaving(store: Store) -> Leaving | None:
+    """Return the removal under way, if there is one."""
+    wish = store.value(LEAVING)
+    return None if wish is None else Leaving(keep_state=wish == KEEPING)
+
+
+def forget_leaving(store: Store) -> None:
+    """Forget the removal, so that a kept state does not send a later agent away."""
+    store.keep(**{LEAVING: None})
 
 
 def doomed(paths: Paths, keep_state: bool) -> tuple[Path, ...]:
@@ -55,7 +76,7 @@ def run(context: Context) -> str:
     keep_state = context.options.what == KEEP_DATA
     context.store.keep(left_behind="\n".join(left_behind(context)))
     if context.ports.rehearsed or context.ports.machine.facts().init is not InitSystem.SYSTEMD:
-        context.store.keep(leaving="keep-state" if keep_state else "yes")
+        context.store.keep(**{LEAVING: KEEPING if keep_state else "yes"})
         return "the agent's files go when this job is over"
     units = context.paths.units
     try:

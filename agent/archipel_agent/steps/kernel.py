@@ -36,7 +36,8 @@ def run(context: Context) -> str:
         store.keep(
             **{BEFORE: json.dumps({name: value for name, value in present.items() if value is not None})}
         )
-    context.ports.disk.write(context.paths.sysctl, kernel_settings_text().encode())
+    if not _file_is_right(context):
+        context.ports.disk.write(context.paths.sysctl, kernel_settings_text().encode())
     wrong = _differing(context)
     if wrong:
         _set(context, wrong)

@@ -46,11 +46,6 @@ def stop(context: Context) -> str:
     return stopping.stop(context)
 
 
-def stop_pods_check(context: Context) -> str | None:
-    """Nothing to do for the agent alone, or when the kernel shows no trace of k3s."""
-    return _only_agent(context) or stopping.no_pods(context)
-
-
 def restore_kernel(context: Context) -> str:
     """Give the kernel its former settings."""
     kernel.restore(context)
@@ -103,7 +98,7 @@ def left_behind(context: Context) -> tuple[str, ...]:
 
 FORGET = Step(slug="forget-identity", title="Remove the agent's identity", run=forget_identity)
 STOP = Step(slug="stop", title="Stop Kubernetes", check=_only_agent, run=stop)
-PODS = Step(slug="stop-pods", title="End the pods", check=stop_pods_check, run=stopping.stop_pods)
+PODS = Step(slug="stop-pods", title="End the pods", check=_only_agent, run=stopping.stop_pods)
 KERNEL = Step(
     slug="kernel-back", title="Give the kernel its settings back", check=_only_agent, run=restore_kernel
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from archipel_agent import support
 from archipel_agent.checks import registry
 from archipel_agent.checks.base import Phase
 from archipel_agent.observe import World, gather
@@ -11,8 +12,6 @@ from archipel_contract.catalogue import finding
 
 def run(context: Context) -> str:
     """Collect and write; the path is the job's result."""
-    from archipel_agent import support  # loaded only for this rare job: it brings tar and gzip along
-
     world = World(paths=context.paths, store=context.store)
     evidence = gather(context.ports, world)
     phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT

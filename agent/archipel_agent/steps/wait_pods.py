@@ -2,7 +2,7 @@
 
 from archipel_agent.observe import cluster
 from archipel_agent.steps.base import Context, Step
-from archipel_agent.steps.waiting import Look, wait_until
+from archipel_agent.steps.waiting import Look, make_durable, wait_until
 from archipel_contract.status import Pod
 
 # Deployment or daemon set behind each component, as k3s' own manifests name them.
@@ -41,13 +41,15 @@ def ready(context: Context) -> str | None:
 
 def run(context: Context) -> str:
     """Wait."""
-    return wait_until(
+    said = wait_until(
         context,
         lambda: look(context),
         context.settings.pods_timeout,
         "pods-timeout",
         "the core pods to be ready",
     )
+    make_durable(context)
+    return said
 
 
 STEP = Step(slug="wait-pods", title="Wait for the core pods", check=ready, run=run)

@@ -89,7 +89,7 @@ class _Packer:
         self._time = time
         self._out = io.BytesIO()
         self._gzip = gzip.GzipFile(fileobj=self._out, mode="wb", compresslevel=6, mtime=time)
-        self._tar = tarfile.open(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  finish closes
+        self._tar = tarfile.TarFile(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
         self._total = 0
         self._files: list[dict[str, Any]] = []
         self._missing: list[dict[str, str]] = []

@@ -195,7 +195,7 @@ COLLECTORS: tuple[tuple[str, Collector], ...] = (
         "-n",
         "0",
         ok=(0, 3, 4),
-    ),  # fmt: skip
+    ),
     _printed("machine/failed-units.txt", "systemctl", "--failed", "--no-pager", "--plain"),
     ("readyz", _ready),
     ("nodes", _nodes),

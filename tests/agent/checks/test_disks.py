@@ -90,3 +90,10 @@ def test_writability_needs_both_disks_to_be_known() -> None:
 def test_a_failed_write_in_the_log_is_disk_pressure() -> None:
     line = 'E1122 "Failed" err="write /var/lib/kubelet/x: no space left on device"'
     assert only(disk_pressure.look(with_log(line))).evidence == (line,)
+
+
+def test_disk_pressure_is_over_once_there_is_room_and_every_pod_runs_whatever_the_log_still_holds() -> None:
+    line = 'E1122 "Failed" err="write /var/lib/kubelet/x: no space left on device"'
+    healed = with_log(line, ready=True)
+    assert disk_pressure.look(healed).verdict is Verdict.OK
+    assert only(disk_pressure.look(with_free(healed, 1 * GB))).code == "disk-pressure"

@@ -72,6 +72,12 @@ def test_the_ports_of_our_own_running_k3s_are_ours() -> None:
     assert ports.look(running).verdict is Verdict.OK
 
 
+def test_the_ports_of_our_own_k3s_that_is_just_being_stopped_are_ours() -> None:
+    own = Listener(port=6443, address="::", process="k3s-server", pid=812)
+    stopping = replace(GOOD.k3s, state=ServiceState.UNKNOWN)
+    assert ports.look(replace(listening(own), site=SITE, k3s=stopping)).verdict is Verdict.OK
+
+
 def test_a_stopped_k3s_owns_no_ports() -> None:
     stopped = replace(
         listening(Listener(port=6443, address="::", process="k3s-server", pid=5)),

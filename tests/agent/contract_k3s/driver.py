@@ -1,4 +1,4 @@
-"""One call of the real K3sHost or KubeApi, made inside a test host: JSON on standard input, JSON on standard output.
+"""The real K3sHost and KubeApi inside a test host: a line of JSON for each call on a Unix socket, a line back.
 
 Started by `real.py` through the host, because the ports act on the machine they run on. It builds the ports as the
 agent does and knows nothing of tests.
@@ -6,6 +6,7 @@ agent does and knows nothing of tests.
 
 import base64
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from archipel_agent.k3s.systemd import SystemdKeeper
 from archipel_agent.k3s.teardown import Teardown
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, UnitSpec
+from archipel_agent.steps.identity import identity_file
 from archipel_contract.wire import to_data
 
 
@@ -32,14 +34,14 @@ def ports() -> tuple[SystemK3sHost, HttpsKubeApi]:
     else:
         keeper = SupervisedKeeper(disk, paths.runtime, paths.state, paths.k3s_log)
     direct = Direct({"stop-pods": lambda _: teardown.run()})
-    identity = paths.state / "identity.json"
-    kube = HttpsKubeApi(disk, paths.kubeconfig, identity, paths.runtime / "key.pem")
+    kube = HttpsKubeApi(disk, paths.kubeconfig, identity_file(paths), paths.runtime / "key.pem")
     return SystemK3sHost(keeper, runner, teardown, direct), kube
 
 
-def call(asked: dict[str, Any]) -> Any:
-    """Make one call; `kube` for a request to the API, else the name of a method of K3sHost."""
-    k3s, kube = ports()
+def call(k3s: SystemK3sHost, kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
+    """Make one call; `kube` and `close` go to the API, everything else is a method of K3sHost."""
+    if asked["call"] == "close":
+        return kube.close()
     if asked["call"] == "kube":
         body = base64.b64decode(asked["body"])
         reply = kube.request(asked["method"], asked["path"], body, asked["content_type"])
@@ -52,15 +54,23 @@ def call(asked: dict[str, Any]) -> Any:
     return to_data(getattr(k3s, asked["call"])(*arguments))
 
 
-def main() -> int:
-    """Answer one question; a failed command is an answer too."""
-    try:
-        answer = {"result": call(json.load(sys.stdin))}
-    except CommandFailed as error:
-        answer = {"failed": str(error), "code": error.code}
-    json.dump(answer, sys.stdout)
-    return 0
+def main(place: str) -> None:
+    """Answer one question a line, one client after the other; a failed command is an answer too."""
+    k3s, kube = ports()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(place)
+        listening.listen()
+        while True:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rw") as lines:
+                for line in lines:
+                    try:
+                        answer = {"result": call(k3s, kube, json.loads(line))}
+                    except CommandFailed as error:
+                        answer = {"failed": str(error), "code": error.code}
+                    lines.write(json.dumps(answer) + "\n")
+                    lines.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1])

@@ -13,7 +13,7 @@ from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.steps.identity import identity_file
 from archipel_contract.status import ClusterStatus, ServiceState
-from tests.agent.contract_k3s.real import RealK3sHost, RealKubeApi, files, spec
+from tests.agent.contract_k3s.real import Driver, RealK3sHost, RealKubeApi, files, spec
 from tests.fakes.clock import VirtualClock
 from tests.fakes.disk import TreacherousDisk
 from tests.hosts import shell
@@ -112,7 +112,8 @@ class RealMachine:
         self._host = host
         self._pause = pause
         self._listener: shell.Spawned | None = None
-        self.k3s, self.kube = RealK3sHost(host), RealKubeApi(host)
+        self.driver = Driver(host)
+        self.k3s, self.kube = RealK3sHost(self.driver), RealKubeApi(self.driver)
         self.address = host.ip
         self.binary = Path(host.offer_k3s())
         host.allow()

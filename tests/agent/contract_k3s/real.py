@@ -1,12 +1,14 @@
 """The real k3s in a test host, spoken to through the same two ports as the simulated one.
 
-Used by the contract suite and by `record.py`. Every call runs `driver.py` inside the host; this side only packs and
+Used by the contract suite and by `record.py`. Calls are made by `driver.py` inside the host; this side only packs and
 unpacks.
 """
 
 import base64
 import json
+import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from tests.hosts.places import CHECKOUT
 TOKEN = "contract-suite-token-of-no-worth"
 NODE_ID = "n-0123456789abcdef"
 CALL_SECONDS = 150.0
+CONNECT_TRIES = 200
+SOCKET = "/run/contract.sock"
 
 
 def site(ip: str, name: str) -> SiteDocument:
@@ -48,14 +52,52 @@ def files(paths: Paths, ip: str, name: str) -> dict[Path, tuple[bytes, int]]:
     return k3s_files(site(ip, name), NODE_ID, TOKEN, paths)
 
 
+class Driver:
+    """The driver inside a host; close it before the host."""
+
+    def __init__(self, host: Host) -> None:
+        environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+        argv = [sys.executable, "-m", "tests.agent.contract_k3s.driver", SOCKET]
+        self._process = host.spawn(argv, env=environment)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(CALL_SECONDS)
+        for _ in range(CONNECT_TRIES):
+            try:
+                self._socket.connect(str(host.outside(SOCKET)))
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise TimeoutError(f"the driver did not come up: {self._process.output()}")
+        self._lines = self._socket.makefile("rw")
+
+    def ask(self, asked: dict[str, Any]) -> Any:
+        """Have it make one call; raise CommandFailed as the port itself would."""
+        self._lines.write(json.dumps(asked) + "\n")
+        self._lines.flush()
+        line = self._lines.readline()
+        if not line:
+            raise AssertionError(f"the driver ended: {self._process.output()}")
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise CommandFailed(answer["failed"], answer["code"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self._socket.close()
+        self._process.stop()
+
+
 class RealK3sHost:
     """K3sHost of a test host."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
     def _call(self, name: str, *arguments: object) -> Any:
-        return ask(self._host, {"call": name, "arguments": arguments})
+        return self._driver.ask({"call": name, "arguments": arguments})
 
     def version_text(self, binary: Path) -> str:
         """See ports.K3sHost."""
@@ -101,8 +143,8 @@ class RealK3sHost:
 class RealKubeApi:
     """KubeApi of a test host."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
     def request(
         self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
@@ -116,19 +158,9 @@ class RealKubeApi:
             "body": encoded,
             "content_type": content_type,
         }
-        answer = ask(self._host, asked)
+        answer = self._driver.ask(asked)
         return KubeReply(status=answer["status"], body=base64.b64decode(answer["body"]))
 
     def close(self) -> None:
-        """Every call has a connection of its own."""
-
-
-def ask(host: Host, asked: dict[str, Any]) -> Any:
-    """Have the driver make one call inside the host; raise CommandFailed as the port itself would."""
-    argv = [sys.executable, "-m", "tests.agent.contract_k3s.driver"]
-    environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = host.run(argv, stdin=json.dumps(asked).encode(), env=environment, timeout=CALL_SECONDS).ok()
-    answer = json.loads(done.stdout)
-    if "failed" in answer:
-        raise CommandFailed(answer["failed"], answer["code"])
-    return answer["result"]
+        """See ports.KubeApi."""
+        self._driver.ask({"call": "close"})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archipel_agent.k3s import identity
 from archipel_agent.paths import Paths
-from tests.agent.contract_k3s.real import TOKEN, RealK3sHost, RealKubeApi, files, spec
+from tests.agent.contract_k3s.real import TOKEN, Driver, RealK3sHost, RealKubeApi, files, spec
 from tests.hosts import requirements
 from tests.hosts.host import Host
 from tests.hosts.lab import Lab
@@ -29,8 +29,9 @@ class Recorder:
     def __init__(self, host: Host, place: Path) -> None:
         self.host = host
         self.place = place
-        self.k3s = RealK3sHost(host)
-        self.kube = RealKubeApi(host)
+        self.driver = Driver(host)
+        self.k3s = RealK3sHost(self.driver)
+        self.kube = RealKubeApi(self.driver)
 
     def prepare(self, images: bool = True) -> None:
         """Bring the binary, our files and the images."""
@@ -212,7 +213,9 @@ def main(words: list[str]) -> int:
         place = Path(words[0]) / name
         place.mkdir(parents=True, exist_ok=True)
         with Lab() as lab, PlainHost("edge", lab) as host:
-            SCENARIOS[name](Recorder(host, place))
+            recorder = Recorder(host, place)
+            SCENARIOS[name](recorder)
+            recorder.driver.close()
         print(name, "recorded in", place)
     return 0
 

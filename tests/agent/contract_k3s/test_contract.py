@@ -28,7 +28,8 @@ def test_the_simulated_k3s_keeps_every_clause_after_all_others() -> None:
 @pytest.mark.real_k3s
 @pytest.mark.usefixtures("real_k3s")
 def test_the_real_k3s_keeps_every_clause_after_all_others(plain_host: PlainHost) -> None:
-    ground = Ground(RealMachine(plain_host, time.sleep))
+    machine = RealMachine(plain_host, time.sleep)
+    ground = Ground(machine)
     broken = []
     for clause in CLAUSES:
         began = time.monotonic()
@@ -37,4 +38,5 @@ def test_the_real_k3s_keeps_every_clause_after_all_others(plain_host: PlainHost)
         except AssertionError as broke:
             broken.append(f"{clause.__name__}: {broke}")
         print(f"{time.monotonic() - began:6.1f} s  {clause.__name__.replace('_', ' ')}")
+    machine.driver.close()
     assert broken == []

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.disk import Node, TreacherousDisk
+from tests.fakes.disk import TreacherousDisk
+from tests.fakes.files import Node
 from tests.fakes.power import PowerCut
 
 HOME = Path("/var/lib/archipel")

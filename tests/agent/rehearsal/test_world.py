@@ -12,7 +12,7 @@ from archipel_agent.observe import World as Seen
 from archipel_agent.observe import glance
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, FetchFailed
-from archipel_agent.rehearsal import control, recordings, scenario
+from archipel_agent.rehearsal import director, recordings, scenario
 from archipel_agent.rehearsal.binary import stand_in, version_in
 from archipel_agent.rehearsal.compose import rehearse, simulated_ports
 from archipel_contract.jobs import JobState, Verb
@@ -135,13 +135,14 @@ def test_a_rehearsal_runs_on_real_files_below_a_private_root_without_privilege(t
 
 
 def test_whoever_leads_a_rehearsal_makes_and_ends_troubles_from_outside(tmp_path: Path) -> None:
-    paths, clock = Paths(tmp_path), VirtualClock()
-    ports = simulated_ports(paths, scenario.Scenario(pace=0.1), clock)
-    for names, listening in ((("port-taken", "no-such-trouble"), True), ((), False)):
-        control.write(paths, SystemDisk(), frozenset(names))
-        clock.advance(2)
-        listeners = ports.machine.listeners() or ()
-        assert any(one.process == "nginx" for one in listeners) is listening
+    paths, disk = Paths(tmp_path), SystemDisk()
+    made = rehearse(paths, scenario.Scenario(pace=0.1), VirtualClock())
+    direct = director.Director(made.world)
+    for present in (True, False):
+        director.wish(disk, paths, "port-taken", present)
+        direct()
+        listeners = made.ports.machine.listeners() or ()
+        assert any(one.process == "nginx" for one in listeners) is present
 
 
 def test_a_new_process_finds_the_rehearsed_site_as_after_a_boot(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from archipel_contract.status import Health
 from archipel_tui.screens.base import Page
 from archipel_tui.screens.repair import ask_to_repair
 from archipel_tui.text import Line, line
-from archipel_tui.views import frame, home
+from archipel_tui.views import frame, hardware, home
 from archipel_tui.widgets.lines import Lines, Panel
 
 
@@ -80,10 +80,10 @@ class HomePage(Page):
         return finding if finding is not None and finding.fix is not None else None
 
     def _box(self, cells: int) -> list[Line]:
-        return self._level(home.this_box(self.scene, cells), home.hardware(self.scene, cells))
+        return self._level(home.this_box(self.scene, cells), hardware.page(self.scene, cells))
 
     def _hardware(self, cells: int) -> list[Line]:
-        return self._level(home.hardware(self.scene, cells), home.this_box(self.scene, cells))
+        return self._level(hardware.page(self.scene, cells), home.this_box(self.scene, cells))
 
     def _level(self, mine: list[Line], other: list[Line]) -> list[Line]:
         """Side by side, both boxes are as high as the higher one."""
@@ -91,7 +91,7 @@ class HomePage(Page):
         return mine + [line("")] * missing
 
     def _hardware_title(self) -> str:
-        size = home.machine_size(self.scene)
+        size = hardware.machine_size(self.scene)
         return self.scene.words("box.hardware") + (f" ({size})" if size else "")
 
     def _advice(self, cells: int) -> list[Line]:

@@ -17,6 +17,7 @@ from archipel_tui.text import (
 )
 
 RESTART = "systemctl restart archipel-agent"
+JOIN = "sudo usermod -aG archipel $USER"  # the group that may look, `contract.api.AccessRole`
 
 # (key, word of the table `menu`)
 ENTRIES = (
@@ -62,7 +63,7 @@ def banner(scene: Scene, cells: int) -> list[Line]:
             first += " " + words("away.shown", age=age)
     texts = wrap(first, cells - 4)
     if not picture.refused:
-        texts += wrap(words("away.do", command=RESTART), cells - 4)
+        texts += wrap(_remedy(scene), cells - 4)
     marks = (" ! ", *("   " for _ in texts))
     return [line((pad(mark + text, cells), "alarm")) for mark, text in zip(marks, texts, strict=False)]
 
@@ -80,11 +81,17 @@ def away(scene: Scene, cells: int) -> list[Line]:
         *paragraph("x " + words("away.first"), cells, "bad"),
         line(""),
         *labelled(words("fact.why"), words.shown(clean(picture.away)), cells),
-        *labelled(words("fact.do"), words("away.do", command=RESTART), cells, style="strong"),
+        *labelled(words("fact.do"), _remedy(scene), cells, style="strong"),
         line(""),
         *paragraph(words("away.cluster"), cells),
         *paragraph(words("away.trying"), cells),
     ]
+
+
+def _remedy(scene: Scene) -> str:
+    if scene.picture.locked:
+        return scene.words("away.join", command=JOIN)
+    return scene.words("away.do", command=RESTART)
 
 
 def help_page(scene: Scene, cells: int) -> list[Line]:

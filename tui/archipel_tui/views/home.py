@@ -1,12 +1,11 @@
 """The home screen: how this box does, why, and what to do now."""
 
-from archipel_contract.facts import ClockQuality, Nic
+from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import worst
 from archipel_contract.status import Health, K3sStatus, Report, ServiceState
 from archipel_tui.store import Scene
 from archipel_tui.text import (
     Line,
-    bar,
     clean,
     columns,
     duration,
@@ -14,15 +13,13 @@ from archipel_tui.text import (
     line,
     local_time,
     moment,
-    pad,
     paragraph,
-    size_of,
 )
+from archipel_tui.views.hardware import LABEL
 from archipel_tui.views.pods import rows as pod_rows
 from archipel_tui.views.pods import summary as pod_summary
 from archipel_tui.views.words import SEVERITY, health, said, verb
 
-_LABEL = 9
 _SERVICE_STYLE = {
     ServiceState.RUNNING: "good",
     ServiceState.FAILING: "bad",
@@ -47,17 +44,17 @@ def this_box(scene: Scene, cells: int) -> list[Line]:
     k3s, k3s_style = _k3s(report.node.k3s, scene)
     pods, pods_style = pod_summary(scene)
     found = [
-        *labelled(words("fact.state"), state, cells, _LABEL, style),
-        *labelled(words("fact.node"), _node(report, scene), cells, _LABEL),
-        *labelled(words("fact.k3s"), k3s, cells, _LABEL, k3s_style),
-        *labelled(words("fact.pods"), pods, cells, _LABEL, pods_style),
+        *labelled(words("fact.state"), state, cells, LABEL, style),
+        *labelled(words("fact.node"), _node(report, scene), cells, LABEL),
+        *labelled(words("fact.k3s"), k3s, cells, LABEL, k3s_style),
+        *labelled(words("fact.pods"), pods, cells, LABEL, pods_style),
         *labelled(
-            words("fact.clock"), f"{mark} {words(f'clock.{report.node.clock}')}", cells, _LABEL, clock_style
+            words("fact.clock"), f"{mark} {words(f'clock.{report.node.clock}')}", cells, LABEL, clock_style
         ),
     ]
     if report.site is not None:
         network = report.site.network
-        found += labelled(words("fact.site"), f"{network.node_ip} ({network.interface})", cells, _LABEL)
+        found += labelled(words("fact.site"), f"{network.node_ip} ({network.interface})", cells, LABEL)
     return found
 
 
@@ -77,73 +74,6 @@ def _k3s(k3s: K3sStatus, scene: Scene) -> tuple[str, str]:
     if k3s.state is ServiceState.RUNNING and started and at:
         parts.append(words("service.up", time=duration((at - started).total_seconds(), words)))
     return "  ".join(part for part in parts if part), _SERVICE_STYLE.get(k3s.state, "")
-
-
-def hardware(scene: Scene, cells: int) -> list[Line]:
-    """Bars for CPU, memory and disk; temperature and power; the network interfaces; what the machine is."""
-    report, words = scene.picture.report, scene.words
-    if report is None:
-        return []
-    usage, facts = report.node.usage, report.node.facts
-    found = [
-        _gauge(words("fact.cpu"), usage.cpu_percent, cells, words("fact.unknown")),
-        _share(
-            words("fact.ram"), usage.memory_used_bytes, usage.memory_total_bytes, cells, words("fact.unknown")
-        ),
-        _share(
-            words("fact.disk"), usage.disk_used_bytes, usage.disk_total_bytes, cells, words("fact.unknown")
-        ),
-    ]
-    degrees = "\N{DEGREE SIGN}C" if not words.ascii_only else "C"
-    heat = words("fact.unknown") if usage.temperature_c is None else f"{usage.temperature_c:.0f} {degrees}"
-    power, style = _power(scene)
-    found += labelled(words("fact.temperature"), f"{heat}  {power}".rstrip(), cells, _LABEL, style)
-    for nic in [nic for nic in facts.nics if not nic.virtual][:2]:
-        found += labelled(clean(nic.name), _nic(nic, scene), cells, _LABEL)
-    machine = clean(facts.model or facts.os_name)
-    if machine:
-        found.append(
-            line(
-                (pad(words("fact.box"), _LABEL), "label"), pad(words.shown(machine), cells - _LABEL).rstrip()
-            )
-        )
-    return found
-
-
-def _gauge(label: str, percent: float | None, cells: int, unknown: str) -> Line:
-    if percent is None:
-        return line((pad(label, _LABEL), "label"), f"? {unknown}")
-    style = "bad" if percent >= 95 else "warn" if percent >= 85 else ""
-    figure = f"{percent:4.0f} %" + (" !" if style else "  ")
-    return line(
-        (pad(label, _LABEL), "label"), (bar(percent, max(cells - _LABEL - 8, 4)), style), (figure, style)
-    )
-
-
-def _share(label: str, used: int | None, total: int | None, cells: int, unknown: str) -> Line:
-    return _gauge(label, None if used is None or not total else 100 * used / total, cells, unknown)
-
-
-def _power(scene: Scene) -> tuple[str, str]:
-    words, report = scene.words, scene.picture.report
-    state = report.node.usage.throttling if report else None
-    if state is None:
-        return "", ""
-    if state.under_voltage:
-        return f"x {words('hardware.power-low')}", "bad"
-    if state.throttled or state.capped:
-        return f"! {words('hardware.throttled')}", "warn"
-    if state.under_voltage_since_boot:
-        return f"! {words('hardware.power-was-low')}", "warn"
-    return "", ""
-
-
-def _nic(nic: Nic, scene: Scene) -> str:
-    words = scene.words
-    if nic.carrier is False:
-        return f"! {words('hardware.no-cable')}"
-    address = nic.addresses[0].partition("/")[0] if nic.addresses else words("hardware.no-address")
-    return address + (f"  {nic.speed_mbit} Mb/s" if nic.speed_mbit else "")
 
 
 def advice_title(scene: Scene) -> str:
@@ -247,12 +177,3 @@ def some_pods(scene: Scene, cells: int, most: int) -> list[Line]:
         return [head, *found]
     left = len(found) - most + 2
     return [head, *found[: most - 2], line(("  " + words("pod.more", count=left), "soft"))]
-
-
-def machine_size(scene: Scene) -> str:
-    """How large the machine is, for the title of its box: `4 CPU, 4 GiB`."""
-    report = scene.picture.report
-    facts = report.node.facts if report else None
-    if facts is None or not facts.cpus or not facts.memory_bytes:
-        return ""
-    return f"{facts.cpus} CPU, {size_of(facts.memory_bytes)}"

@@ -1,0 +1,110 @@
+"""`python -m benchmarks [NAME...]`: measures every published figure, or those named, and prints them with their bounds.
+
+Called by `make bench`. The exit code is 0 when every bound that could be measured holds, else 1.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks import (
+    first_paint,
+    help_time,
+    idle_cpu,
+    idle_memory,
+    idle_writes,
+    machine,
+    preflight,
+    setup_time,
+    status_time,
+    up_time,
+)
+from benchmarks.figure import Figure, Skipped
+from benchmarks.ground import Ground, tell
+
+Measured = tuple[list[Figure], dict[str, str], dict[str, str]]
+
+# The idle agent is watched before anything is asked of it.
+FIGURES: dict[str, Callable[[Ground], Figure]] = {
+    "up-time": up_time.measure,
+    "preflight": preflight.measure,
+    "setup-time": setup_time.measure,
+    "idle-cpu": idle_cpu.measure,
+    "idle-writes": idle_writes.measure,
+    "idle-memory": idle_memory.measure,
+    "help-time": help_time.measure,
+    "status-time": status_time.measure,
+    "first-paint": first_paint.measure,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    made.add_argument("names", nargs="*", metavar="NAME", help=f"figures to measure: {', '.join(FIGURES)}")
+    made.add_argument(
+        "--quick", action="store_true", help="fewer runs and a shorter window; not for publishing"
+    )
+    made.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    made = parser()
+    chosen = made.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in FIGURES]
+    if unknown:
+        made.error(f"there is no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
+    described = machine.describe()
+    if not chosen.json:
+        print(
+            "machine   " + "\n          ".join(f"{name}: {value}" for name, value in described.items()),
+            flush=True,
+        )
+    found, skipped, broken = measure_all(
+        chosen.names or list(FIGURES), Ground(quick=chosen.quick), quiet=chosen.json
+    )
+    if chosen.json:
+        figures = [figure.data() for figure in found]
+        print(
+            json.dumps(
+                {"machine": described, "figures": figures, "skipped": skipped, "broken": broken}, indent=2
+            )
+        )
+    else:
+        passed = sum(figure.passes for figure in found)
+        print(f"\n{passed} of {len(found)} bounds hold, {len(skipped)} figures skipped, {len(broken)} broken")
+    return 0 if not broken and all(figure.passes for figure in found) else 1
+
+
+def measure_all(names: list[str], ground: Ground, quiet: bool) -> Measured:
+    """Return the figures, why others cannot be measured here, and why measuring failed."""
+    found: list[Figure] = []
+    skipped: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    try:
+        for name in names:
+            tell(name)
+            try:
+                figure = FIGURES[name](ground)
+            except Skipped as reason:
+                skipped[name] = str(reason)
+                shown = f"SKIP  {name}: {reason}"
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                broken[name] = str(error)
+                shown = f"BROKEN  {name}: {error}"
+            else:
+                found.append(figure)
+                shown = figure.text()
+            if not quiet:
+                print(f"\n{shown}", flush=True)
+    finally:
+        ground.close()
+    return found, skipped, broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())
