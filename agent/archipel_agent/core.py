@@ -162,7 +162,10 @@ class Core:
         """Start a job."""
         if self.manager is None:
             raise _no_state(self._unusable)
-        return self.manager.start(request, asked_by)
+        try:
+            return self.manager.start(request, asked_by)
+        except StateUnusable as error:  # since the start of the agent: a disk that has filled up
+            raise _no_state(error) from error
 
     def job(self, job_id: str) -> Job:
         """Return one job."""
@@ -221,7 +224,7 @@ def _options(request: JobRequest) -> Options:
 
 def _no_state(unusable: StateUnusable | None) -> Refused:
     assert unusable is not None  # set whenever there is no store
-    why = finding(unusable.code, path=str(unusable.path), problem=unusable.detail)
+    why = finding(unusable.code, path=str(unusable.path), problem=unusable.detail, free="0 MB", share="0 %")
     return Refused(503, unusable.code, why.summary, why.next_step, why)
 
 

@@ -13,6 +13,7 @@ from archipel_agent import clocks
 from archipel_agent.checks.base import Evidence, Wishes
 from archipel_agent.k3s import parse
 from archipel_agent.k3s.config import KERNEL_SETTINGS
+from archipel_agent.k3s.files import empty_files
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.state.store import Store
@@ -88,6 +89,7 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
         containerd_log=_tail(ports, paths.k3s_data / "agent/containerd/containerd.log")
         if seen.site
         else None,
+        empty_files=tuple(str(path) for path in empty_files(ports.disk, paths)) if seen.site else None,
         listeners=ports.machine.listeners(),
         modules={name: ports.machine.has_module(name) for name in MODULES},
         disks={"data": ports.disk.space(paths.k3s_data), "state": ports.disk.space(paths.state)},

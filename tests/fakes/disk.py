@@ -111,7 +111,9 @@ class TreacherousDisk(Files):
             self.power.point(f"written, torn: {name}", functools.partial(self._put, temporary, torn))
         self.power.point(f"written, not renamed: {name}", functools.partial(self._put, temporary, node))
         self.power.point(f"renamed, lost: {name}")
-        self._change(f"renamed, kept: {name}", f"written {name}", lambda: self._renamed(temporary, name, node))
+        self._change(
+            f"renamed, kept: {name}", f"written {name}", lambda: self._renamed(temporary, name, node)
+        )
 
     def _renamed(self, temporary: str, name: str, node: Node) -> None:
         self._drop((temporary,))

@@ -7,6 +7,9 @@ from string import Formatter
 import pytest
 
 import archipel_tui
+from archipel_agent.checks.base import slug_of
+from archipel_agent.checks.registry import CHECKS
+from archipel_agent.steps import fix, story, support_bundle
 from archipel_contract.catalogue.ui import Words, WordUnknown, ascii_text, table
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import Severity
@@ -64,6 +67,15 @@ def test_every_word_a_key_bar_names_exists() -> None:
 )
 def test_every_value_the_agent_may_send_has_a_word(group: str, values: list[str]) -> None:
     assert [value for value in values if f"{group}.{value}" not in table()] == []
+
+
+def test_every_check_and_every_step_of_the_agent_has_a_name_in_both_languages() -> None:
+    steps = (*story.UP, *story.DOWN, *story.REMOVE, fix.NO_REPAIR, support_bundle.STEP)
+    repairs = tuple(step for steps_of_one in fix.REPAIRS.values() for step in steps_of_one)
+    slugs = {f"check.{slug_of(check.__name__)}" for check in CHECKS} | {
+        f"step.{step.slug}" for step in (*steps, *repairs)
+    }
+    assert sorted(slugs - set(table())) == []
 
 
 def test_a_word_that_is_missing_is_an_error_and_not_an_empty_screen() -> None:

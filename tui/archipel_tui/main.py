@@ -29,7 +29,7 @@ examples:
   archipel tui                     this machine
   archipel tui --lang de --mono    German, no colour (the environment's NO_COLOR does the same)
   archipel tui --plain             the numbered menu
-  archipel tui --socket /tmp/demo/run/archipel/agent.sock
+  ARCHIPEL_ROOT=DIR archipel tui     the agent of a demo or a test below DIR
 
 exit codes: 0 left, 2 usage or no terminal
 """

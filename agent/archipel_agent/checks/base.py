@@ -71,6 +71,7 @@ class Evidence:
     )
     not_before: datetime | None = None  # the later of our build and the latest time this machine has seen
     userland_bits: int | None = None  # 32 or 64: what programs are built for, whatever the kernel is
+    empty_files: tuple[str, ...] | None = None  # files k3s needs at its start that have no content
     resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
 
 

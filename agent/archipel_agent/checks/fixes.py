@@ -8,6 +8,7 @@ FIXES: Mapping[str, Fix] = {
     fix.code: fix
     for fix in (
         Fix(code="kernel-setting-wrong", restarts=False, usual_seconds=5),
+        Fix(code="k3s-files-empty", restarts=True, usual_seconds=30),
         Fix(code="k3s-stopped", restarts=True, usual_seconds=30),
         Fix(code="k3s-stopped-silent", restarts=True, usual_seconds=30),
         Fix(code="k3s-absent", restarts=True, usual_seconds=30),

@@ -9,7 +9,6 @@ import functools
 from archipel_agent.k3s.binary import HEADER, LEAST_BYTES, MACHINES
 
 MARK = b"\narchipel rehearsal: stands for k3s "
-ASSETS = {"x86_64": ("k3s", "amd64"), "aarch64": ("k3s-arm64", "arm64")}
 _SECTIONS = 4096
 _SECTION_BYTES, _SECTION_COUNT = 64, 3
 

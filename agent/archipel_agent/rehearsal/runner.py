@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from archipel_agent.k3s.release import ASSETS
 from archipel_agent.ports import CommandFailed, Completed, FetchFailed
 from archipel_agent.rehearsal import recordings
-from archipel_agent.rehearsal.binary import ASSETS, stand_in
+from archipel_agent.rehearsal.binary import stand_in
 from archipel_agent.rehearsal.world import SimulatedWorld
 
 IPTABLES = "iptables v1.8.9 (nf_tables)\n"  # of Debian 12

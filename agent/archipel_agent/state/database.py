@@ -6,6 +6,7 @@ read-only disk is left exactly as it is; the agent then goes on without state an
 """
 
 import contextlib
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ CREATE TABLE durations (step TEXT NOT NULL, number INTEGER NOT NULL, seconds REA
 
 
 class StateUnusable(Exception):
-    """The database cannot be used; `code` is the finding: state-damaged, state-newer, state-locked, state-read-only."""
+    """The database cannot be used; `code` is the finding: state-damaged, state-newer, state-locked, state-read-only, disk-full."""
 
     def __init__(self, code: str, path: Path, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
@@ -142,6 +143,8 @@ def _code(error: Exception) -> str:
     message = str(error).lower()
     if "locked" in message or "busy" in message:
         return "state-locked"
+    if "disk is full" in message or getattr(error, "errno", None) == errno.ENOSPC:
+        return "disk-full"
     if isinstance(error, OSError) or "readonly" in message or "unable to open" in message:
         return "state-read-only"
     return "state-damaged"

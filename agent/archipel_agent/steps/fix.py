@@ -3,13 +3,14 @@ them."""
 
 from collections.abc import Mapping
 
-from archipel_agent.steps import kernel, service, start, write_config
+from archipel_agent.steps import empty_files, kernel, service, start, wait_api, wait_node, write_config
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 
 # finding code -> the steps that put it right; each of them is part of `up` as well and therefore safe to repeat.
 REPAIRS: Mapping[str, tuple[Step, ...]] = {
     "kernel-setting-wrong": (kernel.STEP, start.STEP),
+    "k3s-files-empty": (empty_files.STEP, start.STEP, wait_api.STEP, wait_node.STEP),
     "k3s-stopped": (write_config.STEP, service.STEP, start.STEP),
     "k3s-stopped-silent": (write_config.STEP, service.STEP, start.STEP),
     "k3s-absent": (write_config.STEP, service.STEP, start.STEP),

@@ -1,6 +1,7 @@
 """The story of each job: its steps in order, readable from top to bottom."""
 
 from archipel_agent.steps import (
+    empty_files,
     fix,
     get_k3s,
     goodbye,
@@ -32,6 +33,7 @@ UP = (
     images.STEP,
     write_config.STEP,
     service.STEP,
+    empty_files.STEP,
     start.STEP,
     wait_api.STEP,
     wait_node.STEP,

@@ -81,6 +81,7 @@ GOOD = Evidence(
     is_root=True,
     site=SITE,
     k3s=K3sStatus(state=ServiceState.RUNNING, version="v1.36.3+k3s1", pid=812),
+    empty_files=(),
     k3s_log=(STARTING,),
     containerd_log=(),
     cluster=CLUSTER,
