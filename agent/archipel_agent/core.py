@@ -87,7 +87,7 @@ class Core:
         """Take a turn and keep its report."""
         running = self.manager.running() if self.manager else None
         with self._turning:
-            report = self._turner.turn(job=running.id if running else "", close=close)
+            report = self._turner.turn(job=running.id if running else "", close=close, watched=self.watched)
             self._report = report
         self.wake()
         return report

@@ -53,9 +53,12 @@ class Turner:
         """What the checks said when they last looked."""
         return self._results
 
-    def turn(self, job: str = "", close: bool = False) -> Report:
-        """Take one turn; `job` is the id of the running job, `close` asks for a closer look."""
-        evidence = glance(self._ports, self._world, self._known_facts())
+    def turn(self, job: str = "", close: bool = False, watched: bool = False) -> Report:
+        """Take one turn; `job` is the id of the running job, `close` asks for a closer look.
+
+        While somebody watches, what the machine is is read in every turn.
+        """
+        evidence = glance(self._ports, self._world, None if watched else self._known_facts())
         if self._facts is None:
             self._facts = (self._ports.clock.monotonic(), evidence.facts)
         did = () if job else self._act(evidence)

@@ -75,6 +75,12 @@ class Engine:
 
     def run(self) -> Job:
         """Take the job to its end and return it; never raises for what steps do."""
+        try:
+            return self._take()
+        except StateUnusable as error:  # not even the way back can be journalled: stop where we are, and say so
+            return self._stranded(error)
+
+    def _take(self) -> Job:
         self._keep()
         cut = read_journal(self._store, self._job.id)
         if cut.undoing:
@@ -124,6 +130,17 @@ class Engine:
         sentence = f"{NOTHING_CHANGED} {why.summary}" if changed_nothing else why.summary
         self._job = replace(self._job, finding=why)
         return self._end(JobState.FAILED, sentence)
+
+    def _stranded(self, error: StateUnusable) -> Job:
+        """Show the job's end without keeping it; the next job, or the next start of the agent, clears it up."""
+        LOG.error("job %s: %s", self._job.id, error)
+        why = finding(error.code, path=str(error.path), problem=error.detail, free="0 MB", share="0 %")
+        ended = text(self._clock.now())
+        self._job = replace(
+            self._job, state=JobState.FAILED, sentence=why.summary, finding=why, finished_at=ended
+        )
+        self._emit(self._job, "")
+        return self._job
 
     def _undo_all(self, begun: tuple[str, ...]) -> Job:
         """Undo what the journal shows as begun, the last first."""

@@ -17,6 +17,7 @@ from archipel_agent.service import Refused
 from archipel_agent.steps.base import Context
 from archipel_agent.steps.options import OptionInvalid, parse
 from archipel_agent.steps.story import story
+from archipel_contract.catalogue import finding
 from archipel_contract.jobs import Job, JobEvent, JobRequest, JobState, Verb
 from archipel_contract.names import new_job_id
 
@@ -64,6 +65,7 @@ class JobManager:
                     f"The job {busy.verb} ({busy.id}) is running.",
                     "Wait for it, or stop it first.",
                 )
+            self._clear_up()
             job = Job(
                 id=new_job_id(self._context.ports.entropy.bytes),
                 verb=request.verb,
@@ -74,6 +76,13 @@ class JobManager:
             )
             store.keep_job(job, request.key)
             return self._launch(job)
+
+    def _clear_up(self) -> None:
+        """End a job that could not keep its own end because the state was unusable; a later start must not resume it."""
+        store = self._context.store
+        left = store.unfinished()
+        if left is not None:
+            store.keep_job(replace(left, state=JobState.FAILED, sentence=finding("interrupted").summary))
 
     def resume(self) -> Job | None:
         """Go on with the job that a stop of the agent cut off, if there is one."""

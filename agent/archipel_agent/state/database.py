@@ -29,7 +29,8 @@ CREATE TABLE durations (step TEXT NOT NULL, number INTEGER NOT NULL, seconds REA
 
 
 class StateUnusable(Exception):
-    """The database cannot be used; `code` is the finding: state-damaged, state-newer, state-locked, state-read-only, disk-full."""
+    """The database cannot be used; `code` is the finding: state-damaged, state-newer, state-locked,
+    state-read-only, disk-full."""
 
     def __init__(self, code: str, path: Path, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
