@@ -1,4 +1,4 @@
-"""What the idle agent was seen to use in one window; three figures are read from it."""
+"""What the idle agent was seen to use in one window, and what a closer look costs; three figures are read from them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,6 +6,8 @@ from typing import Any
 
 from benchmarks.ground import Ground, agent_pid, guest_python, in_guest, tell
 from tests.hosts.booted import BootedHost
+
+LOOKS = 10
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,27 @@ def idle(ground: Ground) -> Idle:
     """Return what was seen; the window is taken once in a run. Raises Skipped."""
     host = ground.site()
     return _window(host, ground.window())
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one closer look costs the agent."""
+
+    cpu_seconds: float  # its helpers included
+    peaks_kib: dict[str, int]  # helper -> most resident memory
+
+
+def closer_look(ground: Ground) -> Look:
+    """Return what was measured, after the window: it would fall into it. Raises Skipped."""
+    idle(ground)
+    return _look(ground.site())
+
+
+@cache
+def _look(host: BootedHost) -> Look:
+    tell(f"{LOOKS} closer looks")
+    seen = in_guest(host, "helpers", agent_pid(host), str(LOOKS), "archipel", "doctor")
+    return Look(float(seen["cpu_seconds"]), seen["peaks"])
 
 
 @cache

@@ -2,7 +2,9 @@
 
 from benchmarks.figure import Figure, percent_of_core
 from benchmarks.ground import Ground
-from benchmarks.idle import idle
+from benchmarks.idle import closer_look, idle
+
+LOOK_EVERY = 900.0  # seconds; an agent without any finding looks once an hour
 
 
 def measure(ground: Ground) -> Figure:
@@ -10,20 +12,23 @@ def measure(ground: Ground) -> Figure:
     window = idle(ground)
     seen, seconds = window.seen, window.seconds
     own = percent_of_core(seen["cpu_ns"], seconds)
+    look = closer_look(ground)
+    looks = percent_of_core(look.cpu_seconds * 1e9, LOOK_EVERY)
     children = percent_of_core(seen["children_ns"], seconds)
     return Figure(
         name="idle-cpu",
         title="CPU time of the idle agent, helpers included",
         unit="% of a core",
-        values=(own + children,),
+        values=(own + children + looks,),
         bound=0.05,
         method=(
             f"nanoseconds of all its threads (/proc/PID/task/*/schedstat) plus ticks of its children (/proc/PID/stat); "
-            f"{window.where}."
+            f"{window.where}. Added is a closer look every {LOOK_EVERY / 60:.0f} min, which no window need show, at "
+            "what one was measured to cost, helpers included."
         ),
         details=(
-            f"the agent itself {own:.4f} %, children {children:.4f} %, "
-            f"{seen['cpu_ns'] / 1e6 / seconds * 10:.2f} ms for each turn",
+            f"turns {own:.4f} % ({seen['cpu_ns'] / 1e6 / seconds * 10:.2f} ms each), children {children:.4f} %, "
+            f"closer looks {looks:.4f} % ({look.cpu_seconds * 1000:.0f} ms each)",
             f"{seen['switches'] / seconds:.2f} context switches a second",
         ),
     )

@@ -1,8 +1,8 @@
 """How much memory the agent holds."""
 
 from benchmarks.figure import Figure
-from benchmarks.ground import Ground, agent_pid, in_guest
-from benchmarks.idle import idle
+from benchmarks.ground import Ground
+from benchmarks.idle import closer_look, idle
 
 KIB_IN_MIB = 1024
 
@@ -11,9 +11,8 @@ def measure(ground: Ground) -> Figure:
     """Read it at the end of the idle window; raise Skipped."""
     window = idle(ground)
     held = window.seen["memory_kib"]
-    host = ground.site()
-    helpers: dict[str, int] = in_guest(host, "helpers", agent_pid(host), "archipel", "doctor")
-    listed = ", ".join(f"{name} {peak / KIB_IN_MIB:.1f}" for name, peak in sorted(helpers.items()))
+    peaks = sorted(closer_look(ground).peaks_kib.items())
+    listed = ", ".join(f"{name} {peak / KIB_IN_MIB:.1f}" for name, peak in peaks)
     return Figure(
         name="idle-memory",
         title="resident memory of the agent's main process, local API included",

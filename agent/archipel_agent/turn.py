@@ -24,7 +24,7 @@ from archipel_contract.status import ClusterStatus, Condition, NodeStatus, Repor
 LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
 CLOSE_LOOK_TROUBLED_SECONDS = 30.0
-CLOSE_LOOK_WARNED_SECONDS = 300.0  # a warning or a hint holds for weeks, and each look starts processes
+CLOSE_LOOK_WARNED_SECONDS = 900.0  # warnings and hints hold for days, and a look costs as much as many turns
 FACTS_SECONDS = (
     60.0  # reading them is half the cost of a turn; a change of the machine's pulse has them read at once
 )
@@ -58,8 +58,9 @@ class Turner:
 
         While somebody watches, what the machine is is read in every turn.
         """
-        evidence = glance(self._ports, self._world, None if watched else self._known_facts())
-        if self._facts is None:
+        known = None if watched else self._known_facts()
+        evidence = glance(self._ports, self._world, known)
+        if known is None:
             self._facts = (self._ports.clock.monotonic(), evidence.facts)
         did = () if job else self._act(evidence)
         if close or self._needs_close_look(evidence, bool(job)):

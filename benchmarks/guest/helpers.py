@@ -1,9 +1,10 @@
-"""See which helper processes the agent starts while something is asked of it: `helpers.py PID WORD...`.
+"""See what it costs the agent when something is asked of it: `helpers.py PID COUNT WORD...` runs the command COUNT times.
 
-Looks for children of PID as often as it can while the command runs, and keeps for each the most memory it had.
+Looks for children of PID as often as it can meanwhile, and keeps for each program the most memory it had.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,16 +33,24 @@ def look(pid: int, peaks: dict[str, int]) -> None:
             peaks[name] = max(peaks.get(name, 0), peak)
 
 
-def main(pid: int, argv: list[str]) -> int:
-    """Print the peak resident memory in KiB by program."""
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and of the children it has waited for."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(word) for word in stat[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def main(pid: int, count: int, argv: list[str]) -> int:
+    """Print the peak resident memory in KiB by program, and the CPU time of one run."""
     peaks: dict[str, int] = {}
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
-        while command.poll() is None:
-            look(pid, peaks)
-            time.sleep(0.0005)
-    print(json.dumps(peaks))
+    before = cpu_seconds(pid)
+    for _ in range(count):
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
+            while command.poll() is None:
+                look(pid, peaks)
+                time.sleep(0.002)
+    print(json.dumps({"peaks": peaks, "cpu_seconds": (cpu_seconds(pid) - before) / count}))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

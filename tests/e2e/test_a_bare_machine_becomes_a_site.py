@@ -159,7 +159,10 @@ def test_a_broken_kernel_setting_is_named_with_its_remedy_and_the_remedy_heals(a
     host.run(["sysctl", "-w", "kernel.panic=5"]).ok()
     assert person.findings()["kernel-setting-wrong"]["params"]["found"] == "kernel.panic=5"
     host.run(["systemctl", "restart", "--no-block", "k3s"]).ok()
-    until(lambda: "invalid kernel flag" in str(person.findings()["kernel-setting-wrong"]["evidence"]), person.status)
+    until(
+        lambda: "invalid kernel flag" in str(person.findings()["kernel-setting-wrong"]["evidence"]),
+        person.status,
+    )
     assert person.asks("doctor").code == Exit.NOT_OK
     report = person.status()
     assert report["health"] == "unhealthy"

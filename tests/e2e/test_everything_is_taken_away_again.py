@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from archipel_contract.exits import Exit
 
+from archipel_contract.exits import Exit
 from tests.e2e.person import Person, until
 from tests.hosts.booted import BootedHost
 from tests.hosts.offers import IMAGES
@@ -44,9 +44,15 @@ class Before:
     @classmethod
     def of(cls, host: BootedHost) -> "Before":
         """Look at a host."""
-        settings = host.run(["sh", "-c", "sysctl -a 2>/dev/null | grep -E '^(kernel.panic|kernel.keys|vm.[op])'"])
+        settings = host.run(
+            ["sh", "-c", "sysctl -a 2>/dev/null | grep -E '^(kernel.panic|kernel.keys|vm.[op])'"]
+        )
         return cls(
-            host.snapshot_files(NOT_COMPARED), set(host.mounts()), host.links(), host.firewall_rules(), settings.stdout
+            host.snapshot_files(NOT_COMPARED),
+            set(host.mounts()),
+            host.links(),
+            host.firewall_rules(),
+            settings.stdout,
         )
 
 
@@ -130,7 +136,9 @@ def test_once_the_way_is_free_the_machine_becomes_a_site(box: Box) -> None:
 
 
 def test_a_removal_without_a_choice_shows_the_choices_and_does_nothing(box: Box) -> None:
-    files = box.host.snapshot_files((*NOT_COMPARED, "/var/lib/archipel", "/var/lib/rancher", "/var/lib/kubelet"))
+    files = box.host.snapshot_files(
+        (*NOT_COMPARED, "/var/lib/archipel", "/var/lib/rancher", "/var/lib/kubelet")
+    )
     shown = box.person.types("remove")
     assert shown.rc == Exit.OK
     for choice in ("--agent-only", "--keep-data", "--everything"):

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.message import Message
 
 from archipel_contract.api import Checks
@@ -104,8 +104,12 @@ class Listening(App[None], inherit_bindings=False):
 
     def _draw(self) -> None:
         self._drawing = False
-        if isinstance(self.screen, Page):
-            self.screen.redraw()
+        try:
+            screen = self.screen
+        except ScreenStackError:
+            return  # the program is ending, and a worker had one more thing to tell
+        if isinstance(screen, Page):
+            screen.redraw()
 
     def _tick(self) -> None:
         """Redraw what grows older by itself: the clock, the age of a report, the time of a step."""

@@ -1,6 +1,7 @@
 """What the kernel offers: control groups, modules, and whether its clock is disciplined."""
 
 import ctypes
+import functools
 import gzip
 import os
 from pathlib import Path
@@ -65,10 +66,15 @@ class _Timex(ctypes.Structure):
     _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 508))
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def clock_synchronized() -> bool | None:
     """Whether something disciplines the kernel's clock, by adjtimex(2) with no mode set; None if it cannot be asked."""
     try:
-        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(_Timex(0)))
+        state = _libc().adjtimex(ctypes.byref(_Timex(0)))
     except (OSError, AttributeError):
         return None
     return None if state < 0 else state != TIME_ERROR

@@ -116,7 +116,7 @@ class Engine:
             if error.refused:  # it looked and changed nothing
                 self._store.write_journal(self._job.id, step.slug, "untouched")
             raise
-        self._store.write_journal(self._job.id, step.slug, "done")
+        self._store.write_journal(self._job.id, step.slug, "done" if step.changes else "untouched")
         self._store.keep_duration(step.slug, self._elapsed())
         self._show(StepState.DONE, said)
 

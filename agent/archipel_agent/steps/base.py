@@ -80,3 +80,4 @@ class Step:
     check: Callable[[Context], str | None] = _always  # why there is nothing to do, None if there is
     verify: Callable[[Context], None] = _nothing
     undo: Callable[[Context], None] = _nothing
+    changes: bool = True  # False for a step that only looks: a job refused right after it has changed nothing

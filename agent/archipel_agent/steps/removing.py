@@ -16,13 +16,19 @@ AGENT_ONLY, KEEP_DATA, EVERYTHING = "agent-only", "keep-data", "everything"
 K3S_PLACES = (
     "var/lib/kubelet",
     "var/lib/cni",
-    "etc/cni",
     "var/log/pods",
     "var/log/containers",
     "run/k3s",
     "run/flannel",
 )
 
+# Kubelet makes these for volume plugins (its default volume-plugin-dir); whoever puts a plugin there keeps them.
+PLUGIN_PLACES = (
+    "usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+    "usr/libexec/kubernetes/kubelet-plugins/volume",
+    "usr/libexec/kubernetes/kubelet-plugins",
+    "usr/libexec/kubernetes",
+)
 
 # For a cluster that goes on, its API is worth waiting for: an account that stays behind is a way in.
 API_PATIENCE_SECONDS = 120.0
@@ -70,7 +76,8 @@ def remove_data(context: Context) -> str:
             disk.remove_tree(place, keep=kept)
         for name in K3S_PLACES:
             disk.remove_tree(paths.at(name))
-        for parent in (paths.k3s_settings.parent, paths.k3s_data.parent):
+        plugins = tuple(map(paths.at, PLUGIN_PLACES))
+        for parent in (*plugins, paths.k3s_settings.parent, paths.k3s_data.parent):
             if disk.exists(parent) and not disk.names(parent):
                 disk.remove_tree(parent)
     except (OSError, CommandFailed) as error:
