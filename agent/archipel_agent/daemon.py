@@ -142,17 +142,20 @@ def main(
     finally:
         leaves = leaving(core.store) if core.store is not None else None
         if core.store is not None and leaves is not None:
-            forget_leaving(core.store)
+            # The wish to leave stands in the state until all else is gone: cut in between, the next agent goes on with it.
+            leave(core.ports, doomed(paths, keep_state=True))
+            if leaves.keep_state:
+                forget_leaving(core.store)
         if database is not None:
             database.close()
         os.close(lock)
-    if leaves is not None:
-        leave(core.ports, paths, leaves.keep_state)
+    if leaves is not None and not leaves.keep_state:
+        leave(core.ports, (paths.state,))
     return Exit.OK
 
 
-def leave(ports: Ports, paths: Paths, keep_state: bool) -> None:
+def leave(ports: Ports, places: tuple[Path, ...]) -> None:
     """Remove the agent's own files where no systemd does it."""
-    for path in doomed(paths, keep_state):
+    for path in places:
         with contextlib.suppress(OSError):
             ports.disk.remove_tree(path)

@@ -52,7 +52,9 @@ def version() -> str:
     from tests.hosts import shell
 
     said = shell.run([str(requirements.k3s_binary()), "--version"]).ok().stdout
-    return re.findall(r"v\d+\.\d+\.\d+\+k3s\d+", said)[0]
+    found = re.search(r"v\d+\.\d+\.\d+\+k3s\d+", said)
+    assert found, said
+    return found[0]
 
 
 def placed(host: Host) -> set[str]:

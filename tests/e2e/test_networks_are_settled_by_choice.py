@@ -1,5 +1,5 @@
-"""The story of a machine in a plant: several networks, one of them where k3s wants its own, no way out, a name with capitals.
-Nothing is guessed; what was refused works once it was chosen. One light host, read from top to bottom.
+"""The story of a machine in a plant: several networks, one of them where k3s wants its own, no way out, a name with
+capitals. Nothing is guessed; what was refused works once it was chosen. One light host, read from top to bottom.
 """
 
 import ipaddress

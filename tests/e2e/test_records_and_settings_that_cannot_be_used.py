@@ -17,7 +17,13 @@ from tests.hosts.plain import PlainHost
 pytestmark = [pytest.mark.real_k3s, pytest.mark.real_process, pytest.mark.own_network]
 
 DATABASE = "/var/lib/archipel/state.db"
-LOCK = f"import sqlite3,time; c=sqlite3.connect('{DATABASE}'); c.execute('BEGIN EXCLUSIVE'); print('held',flush=True); time.sleep(600)"
+LOCK = f"""
+import sqlite3, time
+held = sqlite3.connect({DATABASE!r})
+held.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+time.sleep(600)
+"""
 NEWER = f"import sqlite3; c=sqlite3.connect('{DATABASE}'); c.execute('PRAGMA user_version=99'); c.commit()"
 WRONG_CLOCK = Path(__file__).with_name("wrong_clock.py")
 
@@ -68,7 +74,7 @@ def test_records_that_another_program_holds_are_named_and_can_be_used_once_it_is
     holder = person.host.spawn([interpreter(), "-c", LOCK])
     until(lambda: "held" in holder.output(), holder.output, 10)
     refused_for_records(person, "state-locked")
-    person.host.run(["sh", "-c", "kill $(pgrep -f BEGIN.EXCLUSIVE)"]).ok()
+    person.host.run(["pkill", "-f", "BEGIN EXCLUSIVE"]).ok()
     holder.wait(10)
     plan = person.asks("up", "--plan")
     assert plan.code in (Exit.OK, Exit.REFUSED)

@@ -60,8 +60,13 @@ def runs_under_systemd(root: Path) -> bool:
 
 
 def log_path(session: Session) -> Path:
-    """Return where an agent without systemd writes its log."""
-    return session.paths.state / "log/agent.log"
+    """Return where an agent without systemd writes its log.
+
+    Beside its socket where the state cannot be written: the agent is to start all the same, and to say why.
+    """
+    log = session.paths.state / "log/agent.log"
+    there = next(place for place in log.parents if place.exists())
+    return log if os.access(there, os.W_OK) else session.paths.runtime / "agent.log"
 
 
 def _may_start(session: Session, command: str) -> None:

@@ -77,7 +77,9 @@ class Engine:
         """Take the job to its end and return it; never raises for what steps do."""
         try:
             return self._take()
-        except StateUnusable as error:  # not even the way back can be journalled: stop where we are, and say so
+        except (
+            StateUnusable
+        ) as error:  # not even the way back can be journalled: stop where we are, and say so
             return self._stranded(error)
 
     def _take(self) -> Job:

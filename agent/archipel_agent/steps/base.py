@@ -51,6 +51,7 @@ class Context:
     settings: Settings
     store: Store
     node_id: str
+    settings_problem: str = ""  # what is wrong in agent.toml, so that the defaults are in use
     progress: Progress = field(default_factory=lambda: Progress(_silent, _silent))
 
     def site(self) -> SiteDocument:

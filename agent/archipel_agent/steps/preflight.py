@@ -12,7 +12,7 @@ from archipel_contract.findings import Severity, Verdict, worst
 
 def run(context: Context) -> str:
     """Look at everything; raise StepFailed with the worst problem."""
-    world = World(paths=context.paths, store=context.store)
+    world = World(paths=context.paths, store=context.store, settings_problem=context.settings_problem)
     file = chosen_file(context)
     evidence = gather(context.ports, world, context.options.wishes, file)
     if (

@@ -12,7 +12,7 @@ from archipel_contract.catalogue import finding
 
 def run(context: Context) -> str:
     """Collect and write; the path is the job's result."""
-    world = World(paths=context.paths, store=context.store)
+    world = World(paths=context.paths, store=context.store, settings_problem=context.settings_problem)
     evidence = gather(context.ports, world)
     phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
     directory = (
