@@ -1,10 +1,9 @@
 """How much of a core the idle agent takes."""
 
+from archipel_agent.turn import CLOSE_LOOK_WARNED_SECONDS  # an agent without any finding looks once an hour
 from benchmarks.figure import Figure, percent_of_core
 from benchmarks.ground import Ground
 from benchmarks.idle import closer_look, idle
-
-LOOK_EVERY = 900.0  # seconds; an agent without any finding looks once an hour
 
 
 def measure(ground: Ground) -> Figure:
@@ -13,7 +12,7 @@ def measure(ground: Ground) -> Figure:
     seen, seconds = window.seen, window.seconds
     own = percent_of_core(seen["cpu_ns"], seconds)
     look = closer_look(ground)
-    looks = percent_of_core(look.cpu_seconds * 1e9, LOOK_EVERY)
+    looks = percent_of_core(look.cpu_seconds * 1e9, CLOSE_LOOK_WARNED_SECONDS)
     children = percent_of_core(seen["children_ns"], seconds)
     return Figure(
         name="idle-cpu",
@@ -23,8 +22,8 @@ def measure(ground: Ground) -> Figure:
         bound=0.05,
         method=(
             f"nanoseconds of all its threads (/proc/PID/task/*/schedstat) plus ticks of its children (/proc/PID/stat); "
-            f"{window.where}. Added is a closer look every {LOOK_EVERY / 60:.0f} min, which no window need show, at "
-            "what one was measured to cost, helpers included."
+            f"{window.where}. Added is a closer look every {CLOSE_LOOK_WARNED_SECONDS / 60:.0f} min, which no window need "
+            "show, at what one was measured to cost, helpers included."
         ),
         details=(
             f"turns {own:.4f} % ({seen['cpu_ns'] / 1e6 / seconds * 10:.2f} ms each), children {children:.4f} %, "

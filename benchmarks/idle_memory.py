@@ -23,6 +23,6 @@ def measure(ground: Ground) -> Figure:
         details=(
             f"anonymous {held['RssAnon'] / KIB_IN_MIB:.1f} MiB, the most ever {held['VmHWM'] / KIB_IN_MIB:.1f} MiB, "
             f"{window.seen['threads']} threads",
-            f"helpers it starts for a closer look, and which end at once, peak MiB: {listed or 'none seen'}",
+            f"helpers of a closer look, which end at once, peak MiB as seen every 2 ms: {listed or 'none seen'}",
         ),
     )

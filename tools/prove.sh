@@ -23,7 +23,7 @@ proof=docs/proofs/$(date -u +%Y-%m-%d)-$commit.txt
 
 # -s lets each test print its seed as it goes; the seeds matter most for a run that is cut.
 status=0
-.venv/bin/python -m pytest -m prove -s "$@" 2>&1 | tee -a "$proof" || status=$?
+.venv/bin/python -m pytest -m prove -s --no-header "$@" 2>&1 | tee -a "$proof" || status=$?
 if [ "$status" -eq 5 ]; then
     rm -f "$proof"
     echo "prove: no test is marked prove, so there is nothing to keep" >&2

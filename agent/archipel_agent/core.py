@@ -79,6 +79,7 @@ class Core:
             settings=self.settings,
             store=self.store,
             node_id=self.node_id,
+            settings_problem=self._world.settings_problem,
         )
 
     # What the daemon uses.

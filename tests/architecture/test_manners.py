@@ -46,7 +46,9 @@ def test_no_file_names_a_place_that_exists_on_one_machine_only() -> None:
 def test_only_the_doors_write_to_the_disk(name: str) -> None:
     # The disk; the logs of processes that outlive the agent; downloads, which are verified before anything is done with
     # them; and SQLite, which writes its own files.
-    may_write = {f"archipel_agent/{door}.py" for door in ("host/disk", "host/run", "host/fetch", "state/database")}
+    may_write = {
+        f"archipel_agent/{door}.py" for door in ("host/disk", "host/run", "host/fetch", "state/database")
+    }
     modules = [
         module
         for module in tree.package(tree.PACKAGES[name])

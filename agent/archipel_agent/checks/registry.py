@@ -86,6 +86,8 @@ CHECKS: tuple[CheckModule, ...] = (
     kernel_settings,
     iptables,
     selinux,
+    # somebody else's k3s: the reason for ports and networks that are taken
+    foreign_k3s,
     # its network
     node_name,
     node_address,
@@ -98,7 +100,6 @@ CHECKS: tuple[CheckModule, ...] = (
     settings,
     own_state,
     # k3s and what it keeps
-    foreign_k3s,
     k3s_binary,
     k3s_bundle,
     k3s_options,

@@ -5,14 +5,13 @@ network does: an API that is away is an everyday observation.
 """
 
 import base64
+import http.client
 import json
 import re
-import socket
 import ssl
 import threading
 from pathlib import Path
 
-from archipel_agent.k3s.http1 import Connection
 from archipel_agent.ports import Disk, KubeReply
 
 HOST = "127.0.0.1"
@@ -37,7 +36,7 @@ class HttpsKubeApi:
         self._identity = identity
         self._scratch = scratch
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: http.client.HTTPSConnection | None = None
         self._bearer = ""
 
     def request(
@@ -71,15 +70,14 @@ class HttpsKubeApi:
                 headers["Authorization"] = f"Bearer {self._bearer}"
             if body:
                 headers["Content-Type"] = content_type
-            status, answer = self._connection.ask(method, path, headers, body)
-            if self._connection.is_over:
-                self._close()
-            return KubeReply(status=status, body=answer)
-        except (OSError, NoCredentials, ValueError) as error:
+            self._connection.request(method, path, body or None, headers)
+            answer = self._connection.getresponse()
+            return KubeReply(status=answer.status, body=answer.read())
+        except (OSError, http.client.HTTPException, NoCredentials, ValueError) as error:
             self._close()
             return KubeReply(status=0, body=str(error or type(error).__name__).encode())
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> http.client.HTTPSConnection:
         if self._disk.exists(self._identity):
             own = json.loads(self._disk.read(self._identity))
             self._bearer = own["token"]
@@ -89,13 +87,7 @@ class HttpsKubeApi:
             context = self._admin_context()
         else:
             raise NoCredentials("k3s has not written its kubeconfig yet")
-        plain = socket.create_connection((HOST, PORT), TIMEOUT_SECONDS)
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return Connection(context.wrap_socket(plain, server_hostname=HOST), HOST)
-        except BaseException:
-            plain.close()
-            raise
+        return http.client.HTTPSConnection(HOST, PORT, timeout=TIMEOUT_SECONDS, context=context)
 
     def _admin_context(self) -> ssl.SSLContext:
         text = self._disk.read(self._kubeconfig).decode()

@@ -29,9 +29,16 @@ def test_empty_files_are_named_the_first_three_and_counted_beyond() -> None:
 def test_only_what_k3s_makes_itself_is_looked_at(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     data = paths.k3s_data
-    made_by_k3s = [data / "agent/client-kubelet.key", data / "server/token", data / "server/tls/server-ca.key"]
+    made_by_k3s = [
+        data / "agent/client-kubelet.key",
+        data / "server/token",
+        data / "server/tls/server-ca.key",
+    ]
     made_by_k3s.append(paths.at("etc/rancher/node/password"))
-    of_the_site = [data / "agent/etc/containerd/config-v3.toml.d/site.yaml", data / "agent/images/.cache.json"]
+    of_the_site = [
+        data / "agent/etc/containerd/config-v3.toml.d/site.yaml",
+        data / "agent/images/.cache.json",
+    ]
     of_the_site += [paths.k3s_settings / "config.yaml.d/10.yaml", data / "agent/pod-manifests/mine.yaml"]
     for path in (*made_by_k3s, *of_the_site):
         path.parent.mkdir(parents=True, exist_ok=True)
