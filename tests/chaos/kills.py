@@ -1,166 +1,197 @@
-"""Real SIGKILLs of agent and k3s at random moments of `up`, `down` and `remove` on a light host with a real k3s.
+"""A light host with the real agent and a real k3s, on which either is killed (SIGKILL) at chosen moments of a job.
 
-A dead agent is started again at once, as systemd would; whoever asked for the job is gone and nobody types anything. One
-round is up, down, up, remove: after each the machine must be as if nothing had been killed.
+Used by `test_real_kills.py`. The agent is kept as systemd would keep it: started again two tenths of a second after every
+end but a good one. k3s is kept by the agent.
 """
 
+import json
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.e2e.person import SMALL, Person, from_checkout
-from tests.hosts import shell
+from tests.e2e.person import Person, from_checkout
 from tests.hosts.offers import IMAGES
 from tests.hosts.plain import PlainHost
+from tests.hosts.seen import FileSeen
 
-SETTLE_SECONDS = 150.0
-POLL_SECONDS = 0.2
 AGENT, K3S = "agent", "k3s"
-# Seconds over which the kills of a job are spread: about as long as it takes undisturbed, so that they hit every step.
-SPAN = {"up": 12.0, "down": 3.0, "remove": 3.0}
-PROGRAM = {AGENT: "agent run --interval", K3S: "[/]k3s server"}
+# An agent that has ended well (a removal) stays away; every other end is followed by a start.
+KEEPER = 'until "$@"; do sleep 0.2; done'
+RECORD = "/run/archipel/k3s.json"
+CORE = "coredns-"
+# What differs between two runs of the same: keys, certificates and databases of k3s, our records, logs; and a directory
+# for volume plugins, which a machine that k3s ran on before has in its lower layer.
+NOT_COMPARED = (
+    "/var/lib/rancher",
+    "/var/lib/archipel",
+    "/var/log",
+    "/tmp",
+    "/root",
+    "/home",
+    "/etc/rancher/node",
+    "/usr/libexec/kubernetes",
+)
+# Named after pods and containers, which are new each time: only whether there is anything counts.
+EVER_NEW = ("/var/lib/cni/", "/var/lib/kubelet/", "/var/log/pods/", "/var/log/containers/")
+STAYS = ("50-host.yaml", "50-host.toml")
+JOB_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What is killed, so many seconds after a job began."""
+
+    victim: str
+    after: float
 
 
 @dataclass
-class Tally:
-    """What was killed, and during what."""
+class Ran:
+    """How a job went: its end, its time in seconds, and where each kill fell."""
 
-    kills: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def add(self, verb: str, victim: str) -> None:
-        """Count one."""
-        self.kills[verb, victim] = self.kills.get((verb, victim), 0) + 1
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(self.kills.values())
-
-    def __str__(self) -> str:
-        return ", ".join(
-            f"{count} x {victim} in {verb}" for (verb, victim), count in sorted(self.kills.items())
-        )
+    state: str
+    seconds: float
+    fell: list[str] = field(default_factory=list)
 
 
-class Victims:
-    """One host whose agent and k3s are killed."""
+class Box:
+    """The machine and whoever sits there."""
 
-    def __init__(self, host: PlainHost, seed: int) -> None:
-        """Kill at moments that follow from `seed`."""
+    def __init__(self, host: PlainHost) -> None:
         self.host = host
         self.person = Person(host, from_checkout())
-        self.tally = Tally()
-        self._random = random.Random(seed)
-        self._agent: shell.Spawned | None = None
+        self.bare = self.picture()
 
-    def round(self, kills: int) -> None:
-        """Go through up, down, up, remove with that many kills in all."""
-        shares = [kills // 4 + (1 if part < kills % 4 else 0) for part in range(4)]
-        self._job("up", shares[0], self._up)
-        self._until("a healthy site after up", self._healthy)
-        self._job("down", shares[1], ("down",))
-        self._until("nothing of k3s after down", lambda: self._stopped() and not self._traces())
-        self._job("up", shares[2], self._up)
-        self._until("a healthy site after the second up", self._healthy)
-        self._job("remove", shares[3], ("remove", "--everything", "--yes"))
-        self._until("the agent gone after remove", self._gone)
-        assert self._traces() == []
-        assert self._files() == []
+    def keep_agent(self) -> None:
+        """Have an agent run from now until it takes its leave."""
+        self.host.spawn(["sh", "-c", KEEPER, "sh", *from_checkout(), "agent", "run"])
+        end = time.monotonic() + 20
+        while self.person.types("agent", "status").rc != 0:
+            assert time.monotonic() < end, "the agent does not answer"
+            time.sleep(0.1)
 
-    @property
-    def _up(self) -> tuple[str, ...]:
-        return ("up", "--yes", "--images", IMAGES, *SMALL)
-
-    def _job(self, verb: str, kills: int, words: tuple[str, ...]) -> None:
-        self._ensure_agent()
-        asking = self.host.spawn([*from_checkout(), *words])
-        self._until("the job begun", lambda: self._jobs(verb) or asking.rc is not None)
-        moments = sorted(self._random.uniform(0.0, SPAN[verb]) for _ in range(kills))
-        began = time.monotonic()
-        for moment in moments:
-            time.sleep(max(0.0, began + moment - time.monotonic()))
-            first, second = self._random.choice(((AGENT, K3S), (AGENT, K3S), (K3S, AGENT)))
-            victim = first if self._kill(first) else second if self._kill(second) else ""
-            if victim:
-                self.tally.add(verb, victim)
-            if not (verb == "remove" and self._gone()):
-                self._ensure_agent()
-        asking.stop()
-
-    def _kill(self, victim: str) -> bool:
-        """SIGKILL it; False when it does not run at the moment (k3s before its start and after its end)."""
-        return self.host.run(["pkill", "-KILL", "-f", "--", PROGRAM[victim]]).rc == 0
-
-    def _ensure_agent(self) -> None:
-        if self._agent is not None and self._agent.rc is None:
-            return
-        self._agent = self.host.spawn([*from_checkout(), "agent", "run", "--interval", "1"])
-        agent = self._agent
-        self._until(
-            "the agent answering",
-            lambda: agent.rc is not None or self.person.types("agent", "status").rc == 0,
+    def job(self, words: tuple[str, ...], kills: list[Kill]) -> Ran:
+        """Run `archipel WORDS` to its end, and kill meanwhile; a moment after the end counts as its end."""
+        output = self.host.ground.directory / f"job-{time.monotonic_ns()}.json"
+        begun = time.monotonic()
+        process = self.host.spawn([*from_checkout(), *words, "--json"], output=output)
+        ran = Ran("", 0.0)
+        for kill in sorted(kills, key=lambda one: one.after):
+            while process.rc is None and time.monotonic() < begun + kill.after:
+                time.sleep(0.005)
+            ran.fell.append(self._strike(kill.victim, time.monotonic() - begun, process.output()))
+        code = process.wait(JOB_SECONDS)
+        ran.seconds = time.monotonic() - begun
+        said = process.output()
+        ran.state = (
+            json.loads(said.splitlines()[-1])["state"] if code == 0 else f"exit code {code}: {said[-3000:]}"
         )
+        return ran
 
-    def _jobs(self, verb: str) -> bool:
-        answer = self.person.asks("agent", "jobs")
-        return (
-            bool(answer.document)
-            and answer.document["jobs"][:1] != []
-            and answer.document["jobs"][0]["verb"] == verb
-        )
-
-    def _healthy(self) -> bool:
-        answer = self.person.asks("status")
-        return bool(answer.document) and answer.document["health"] == "healthy"
-
-    def _stopped(self) -> bool:
-        answer = self.person.asks("status")
-        return bool(answer.document) and answer.document["health"] == "stopped"
-
-    def _traces(self) -> list[str]:
-        """Return processes, mounts and links of k3s."""
-        processes = self.host.run(["pgrep", "-fa", "--", "k3s server|containerd-shim"]).stdout.splitlines()
-        mounts = [
-            one.point for one in self.host.mounts() if "/run/k3s" in one.point or "kubelet/pods" in one.point
+    def _strike(self, victim: str, at: float, said: str) -> str:
+        pids = self._agent() if victim == AGENT else self._k3s()
+        for pid in pids:
+            self.host.run(["kill", "-KILL", str(pid)])
+        steps = [
+            line.strip("> .") for line in said.splitlines() if line.startswith("> ") and line.endswith("...")
         ]
+        return f"{victim} {'killed' if pids else 'not there'} after {at:.2f} s, at {steps[-1] if steps else 'the start'!r}"
+
+    def _agent(self) -> list[int]:
+        shown = self.host.run(["pgrep", "-f", "archipel agent run"]).stdout.split()
+        keepers = set(self.host.run(["pgrep", "-x", "sh"]).stdout.split())
+        return [int(pid) for pid in shown if pid not in keepers]
+
+    def _k3s(self) -> list[int]:
+        try:
+            return [int(json.loads(self.host.get(RECORD))["pid"])]
+        except (FileNotFoundError, ValueError, KeyError):
+            return []
+
+    def wait_gone(self) -> None:
+        """Wait until the agent has taken its leave."""
+        end = time.monotonic() + 30
+        while self._agent():
+            assert time.monotonic() < end, "the agent does not leave"
+            time.sleep(0.1)
+
+    def k3s_processes(self) -> list[int]:
+        """Living processes of k3s: the server, its containerd, the shims."""
         return [
-            *processes,
-            *mounts,
-            *(name for name in self.host.links() if name.startswith(("cni", "flannel"))),
+            pid
+            for name in ("k3s", "server", "containerd", "containerd-shim-runc-v2")
+            for pid in self.person.processes(name)
         ]
 
-    def _gone(self) -> bool:
-        return self._agent is not None and self._agent.rc is not None and not self._files()
+    def picture(self) -> dict[str, object]:
+        """Everything that has to be the same at the end of two runs, by name."""
+        files = {
+            f"file {_place(path)}": _looks(path, seen)
+            for path, seen in self.host.snapshot_files(NOT_COMPARED).items()
+            if seen.kind != "directory" and not path.endswith(STAYS) and "__pycache__" not in path
+        }
+        links = {
+            f"link {name}": kind for name, kind in self.host.links().items() if not name.startswith("veth")
+        }
+        rules = {f"rule {rule.split()[0]}": "k3s" for rule in self.host.firewall_rules() if "KUBE" in rule}
+        mounts = {f"mount below {place}": "k3s" for place in self._mounts()}
+        return {**files, **links, **rules, **mounts}
 
-    def _files(self) -> list[str]:
-        """Return what is left of the agent, of k3s' settings and of its data."""
-        places = [
-            "/var/lib/archipel",
-            "/etc/archipel",
-            "/run/archipel",
-            "/etc/rancher",
-            "/var/lib/rancher/k3s/server",
-        ]
-        found = self.host.run(["find", *places, "-type", "f", "-not", "-path", "*/config.yaml.d/*"]).stdout
-        return found.splitlines()
+    def _mounts(self) -> set[str]:
+        places = ("/run/k3s", "/var/lib/kubelet/pods", "/run/netns/cni-")
+        return {place for mount in self.host.mounts() for place in places if mount.point.startswith(place)}
 
-    def _until(self, what: str, seen: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while not seen():
-            if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"{what}: not within {SETTLE_SECONDS:g} s after {self.tally}\n{self._story()}"
-                )
-            if self._agent is not None and self._agent.rc is not None and not self._leaves(what):
-                self._ensure_agent()
-            time.sleep(POLL_SECONDS)
+    def is_ready(self) -> str:
+        """Why the site is not as `up` promises; empty when it is: Ready, cluster DNS running, one k3s, nothing to do."""
+        if self.person.ready_nodes() != ["light"]:
+            return f"nodes ready: {self.person.ready_nodes()}"
+        if not any(name.startswith(CORE) for name in self.person.running_pods()):
+            return f"pods running: {self.person.running_pods()}"
+        servers = self.person.processes("k3s") + self.person.processes("server")
+        if len(servers) != 1:
+            return f"k3s servers: {servers}"
+        report = self.person.status()
+        problems = [one["code"] for one in report["findings"] if one["severity"] == "problem"]
+        return "" if report["health"] == "healthy" and not problems else f"{report['sentence']} {problems}"
 
-    def _leaves(self, what: str) -> bool:
-        return "gone" in what and not self._files()
+    def await_ready(self, seconds: float = 90.0) -> str:
+        """Wait for it; returns why not, empty when all is well."""
+        end = time.monotonic() + seconds
+        while (why_not := self.is_ready()) and time.monotonic() < end:
+            time.sleep(0.5)
+        return why_not
 
-    def _story(self) -> str:
-        status = self.person.types("status", "--fresh").stdout
-        agent = self._agent.output()[-2000:] if self._agent else ""
-        log = self.host.run(["tail", "-n", "15", "/var/lib/archipel/log/k3s.log"]).stdout[-3000:]
-        return f"{status}\n{agent}\n{log}\n{self._traces()}\n{self._files()}"
+
+UP = ("up", "--images", IMAGES, "--no-component", "metrics-server", "--no-component", "local-storage")
+DOWN = ("down",)
+REMOVE = ("remove", "--everything", "--yes")
+
+
+@dataclass
+class Usual:
+    """An undisturbed round: how long each job takes, and the machine after it."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+def _looks(path: str, seen: FileSeen) -> object:
+    return "k3s" if path.startswith(EVER_NEW) else (seen.kind, oct(seen.mode), seen.uid)
+
+
+def _place(path: str) -> str:
+    return next((place for place in EVER_NEW if path.startswith(place)), path)
+
+
+def moments(chance: random.Random, usual: float, victims: tuple[str, ...]) -> list[Kill]:
+    """One kill for each victim, anywhere in the time the job usually takes."""
+    return [Kill(victim, chance.uniform(0.0, usual)) for victim in victims]
+
+
+def differences(wanted: dict[str, object], got: dict[str, object]) -> list[str]:
+    """What differs between two machines, a line each."""
+    return [
+        f"{name}: {wanted.get(name)} became {got.get(name)}"
+        for name in sorted({*wanted, *got})
+        if wanted.get(name) != got.get(name)
+    ]

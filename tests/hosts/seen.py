@@ -76,6 +76,8 @@ class Seen:
         skip = {PurePosixPath(path) for path in ignore}
         found: dict[str, FileSeen] = {}
         for inside, outside in self.layers():
+            if skip & {inside, *inside.parents}:
+                continue
             found.update(_walk(inside, outside, skip))
         return found
 

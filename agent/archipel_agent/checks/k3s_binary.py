@@ -14,9 +14,11 @@ SLUG = slug_of(__name__)
 PHASES = BOTH
 
 ABSENT = re.compile(r"no such file|not found|no k3s", re.IGNORECASE)
-WRONG_KIND = re.compile(r"exec format error|cannot execute binary", re.IGNORECASE)
+WRONG_KIND = re.compile(
+    r"exec format error|cannot execute binary|is for .+, this machine is|32-bit program", re.IGNORECASE
+)
 CUT_SHORT = re.compile(
-    r"truncated|segmentation fault|SIGSEGV|SIGBUS|bus error|unexpected EOF|core.dump", re.IGNORECASE
+    r"truncated|broke off|segmentation fault|SIGSEGV|SIGBUS|bus error|unexpected EOF|core.dump", re.IGNORECASE
 )
 SIGNS = (
     logs.Sign(

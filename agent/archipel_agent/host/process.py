@@ -31,10 +31,15 @@ def identify(pid: int) -> ProcessId | None:
     return None if fields[0] in DEAD_STATES else ProcessId(pid, int(fields[19]))
 
 
+def alive_seconds(process: ProcessId) -> float:
+    """Return for how long the process has lived."""
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime - process.start_ticks / TICKS
+
+
 def started_at(process: ProcessId) -> datetime:
     """Return when the process started, by the present wall clock."""
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return datetime.now(UTC) - timedelta(seconds=uptime - process.start_ticks / TICKS)
+    return datetime.now(UTC) - timedelta(seconds=alive_seconds(process))
 
 
 def end(process: ProcessId, grace_seconds: float) -> bool:

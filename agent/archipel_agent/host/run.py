@@ -99,15 +99,30 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
             stream.close()
 
 
-def spawn_detached(argv: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None) -> int:
+# The process writes down who it is before it becomes the program: were we to do it, our own end in between would leave a
+# program that nobody knows. Field 22 of stat is the start time (proc_pid_stat(5)); `exec` changes neither it nor the pid.
+RECORDED = (
+    'record=$1; shift; echo "$$ $(cut -d" " -f22 /proc/$$/stat)" >"$record.new" && mv "$record.new" "$record"'
+)
+PLAIN = "shift"
+DETACHED = 'log=$1; shift; sh -c "$@" </dev/null >>"$log" 2>&1 & echo $!'
+
+
+def spawn_detached(
+    argv: Sequence[str | Path],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    record: Path | None = None,
+) -> int:
     """Start argv as a process of its own session that outlives us, output appended to `log`; return its pid.
 
     A shell in between starts it and ends, so that the process belongs to process 1, which reaps it: we may end first.
-    Raises CommandFailed when it cannot be started.
+    `record` then holds "PID START_TICKS" before argv runs. Raises CommandFailed when it cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
-    words = ["/bin/sh", "-c", script, "sh", str(log), *(str(word) for word in argv)]
+    inner = f'{RECORDED if record else PLAIN}; exec "$@"'
+    program = [str(word) for word in argv]
+    words = ["/bin/sh", "-c", DETACHED, "sh", str(log), inner, "sh", str(record or "-"), *program]
     try:
         started = subprocess.run(
             words,
@@ -119,7 +134,7 @@ def spawn_detached(argv: Sequence[str | Path], log: Path, environment: dict[str,
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise CommandFailed(f"{words[5]} cannot be started: {error}") from error
+        raise CommandFailed(f"{program[0]} cannot be started: {error}") from error
     return int(started.stdout)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from archipel_agent.host.clock import text as time_text
-from archipel_agent.host.process import ProcessId, end, identify, started_at
+from archipel_agent.host.process import ProcessId, alive_seconds, end, identify, started_at
 from archipel_agent.host.run import spawn_detached
+from archipel_agent.k3s.systemd import CRASH_LOOP, STABLE_SECONDS
 from archipel_agent.ports import CommandFailed, Disk, UnitSpec
 from archipel_contract.status import K3sStatus, ServiceState
 
@@ -29,7 +30,8 @@ class SupervisedKeeper:
     def __init__(self, disk: Disk, runtime: Path, state: Path, log: Path) -> None:
         """Record the process in `runtime`, the wish that it runs in `state`, its output in `log`."""
         self._disk = disk
-        self._record = runtime / "k3s.json"
+        self._record = runtime / "k3s.json"  # how often it was started
+        self._pid = runtime / "k3s.pid"  # which process it is, written by that process
         self._service = state / "k3s-service.json"
         self._log = log
 
@@ -44,7 +46,7 @@ class SupervisedKeeper:
     def remove(self) -> None:
         """Forget the command line."""
         self._disk.remove(self._service)
-        self._disk.remove(self._record)
+        self._forget()
 
     def start(self) -> None:
         """Start k3s unless it runs."""
@@ -55,31 +57,29 @@ class SupervisedKeeper:
             return
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
             self._log.replace(self._log.with_suffix(".log.1"))
-        starts = self._recorded().get("starts", 0)
-        pid = spawn_detached(argv, self._log)
-        process = identify(pid)
-        record = {"pid": pid, "ticks": process.start_ticks if process else 0, "starts": int(starts) + 1}
-        self._disk.write(self._record, json.dumps(record).encode(), 0o600)
+        self._disk.make_directory(self._record.parent)
+        self._disk.write(self._record, json.dumps({"starts": self._starts() + 1}).encode(), 0o600)
+        spawn_detached(argv, self._log, record=self._pid)
 
     def stop(self) -> None:
         """Stop the k3s process; a later start counts from zero."""
         process = self._process()
         if process:
             end(process, STOP_SECONDS)
-        self._disk.remove(self._record)
+        self._forget()
 
     def status(self) -> K3sStatus:
         """Return how the process stands."""
         if not self._spec():
             return K3sStatus(state=ServiceState.ABSENT, kept_by=self.name)
-        recorded = self._recorded()
-        restarts = max(0, int(recorded.get("starts", 0)) - 1)
+        restarts = max(0, self._starts() - 1)
         process = self._process()
         if process is None:
-            state = ServiceState.FAILING if recorded else ServiceState.STOPPED
+            state = ServiceState.FAILING if self._starts() else ServiceState.STOPPED
             return K3sStatus(state=state, restarts=restarts, kept_by=self.name)
+        failing = restarts >= CRASH_LOOP and alive_seconds(process) < STABLE_SECONDS
         return K3sStatus(
-            state=ServiceState.FAILING if restarts >= 2 else ServiceState.RUNNING,
+            state=ServiceState.FAILING if failing else ServiceState.RUNNING,
             pid=process.pid,
             started_at=time_text(started_at(process)),
             restarts=restarts,
@@ -99,9 +99,14 @@ class SupervisedKeeper:
         words: list[str] = self._json(self._service, [])
         return words
 
-    def _recorded(self) -> dict[str, int]:
+    def _starts(self) -> int:
+        """Return how often it was started since it was last stopped."""
         record: dict[str, int] = self._json(self._record, {})
-        return record
+        return int(record.get("starts", 0))
+
+    def _forget(self) -> None:
+        self._disk.remove(self._pid)
+        self._disk.remove(self._record)
 
     def _json(self, path: Path, otherwise: T) -> T:
         try:
@@ -111,6 +116,9 @@ class SupervisedKeeper:
 
     def _process(self) -> ProcessId | None:
         """Return the recorded process if it is the very one that lives now."""
-        record = self._recorded()
-        process = identify(int(record["pid"])) if record.get("pid") else None
-        return process if process and process.start_ticks == record.get("ticks") else None
+        try:
+            pid, ticks = self._disk.read(self._pid).split()
+        except (OSError, ValueError):
+            return None
+        process = identify(int(pid))
+        return process if process and process.start_ticks == int(ticks) else None

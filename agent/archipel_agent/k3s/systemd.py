@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from archipel_agent.host.clock import text as time_text
-from archipel_agent.host.process import ProcessId, identify, started_at
+from archipel_agent.host.process import ProcessId, alive_seconds, identify, started_at
 from archipel_agent.k3s.unit import UNIT
 from archipel_agent.ports import CommandFailed, Disk, Runner, UnitSpec
 from archipel_contract.status import K3sStatus, ServiceState
 
 CRASH_LOOP = 2  # restarts by systemd since the start asked for, from which we speak of failing
+STABLE_SECONDS = 60.0  # a process that has lived so long is over its crash loop, whatever came before
 SHOWN = ("LoadState", "ActiveState", "SubState", "NRestarts", "MainPID")
 
 
@@ -77,6 +78,8 @@ class SystemdKeeper:
             return K3sStatus(kept_by=self.name)
         status = parse_show(shown)
         process = identify(status.pid) if status.pid else None
+        if process and status.state is ServiceState.FAILING and alive_seconds(process) >= STABLE_SECONDS:
+            status = replace(status, state=ServiceState.RUNNING)
         if process:
             status = replace(status, started_at=time_text(started_at(process)))
             if status.state is ServiceState.RUNNING:

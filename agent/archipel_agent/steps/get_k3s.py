@@ -11,6 +11,7 @@ from archipel_contract.catalogue import finding
 from archipel_contract.site import K3sBinary
 
 PROGRAM = 0o755
+PART = ".part"  # as the Fetcher port names what it has so far
 
 
 def check(context: Context) -> str | None:
@@ -37,7 +38,9 @@ def undo(context: Context) -> None:
         desired = context.store.site("desired")
         if desired is not None and desired.k3s.installed_by_us:
             context.ports.disk.remove(context.paths.k3s_binary)
-    context.ports.disk.remove_tree(context.paths.staging)
+    # What a download has brought so far stays: the next try goes on from there, and its digest is checked in any case.
+    begun = (path for path in context.ports.disk.files(context.paths.staging) if path.suffix == PART)
+    context.ports.disk.remove_tree(context.paths.staging, keep=frozenset(begun))
 
 
 def _wants_release(context: Context) -> bool:

@@ -1,13 +1,16 @@
 """Settle what this site is: identity, names, addresses, networks, token. Kept before anything of it is used."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_agent.steps.decide import Unsettled, settle
 from archipel_contract.names import new_site_id
+from archipel_contract.site import Desired
 
 STOOD_BEFORE = "stood_before"
+WAS_STOPPED = "was_stopped"
 TOKEN_BYTES = 24  # 192 random bits, as many as k3s takes for a token it makes itself (16 bytes) and more
 
 
@@ -24,15 +27,25 @@ def run(context: Context) -> str:
         store.keep(token=context.ports.entropy.bytes(TOKEN_BYTES).hex())
     if store.site() is None and store.value(STOOD_BEFORE) is None:
         store.keep(**{STOOD_BEFORE: json.dumps([str(path) for path in _standing(context)])})
-    store.keep_site(document, "desired")
+    current = store.site()
+    if current is not None and current.desired is Desired.STOPPED:
+        # The wish to run holds from now on, whatever becomes of this job; undone with it.
+        store.keep(**{WAS_STOPPED: "yes"})
+        store.keep_sites({"current": replace(current, desired=Desired.RUNNING), "desired": document})
+    else:
+        store.keep_site(document, "desired")
     node = document.nodes[0]
     return f"node {node.node_name} at {document.network.node_ip} on {document.network.interface}"
 
 
 def undo(context: Context) -> None:
     """Forget the document unless a site is in force; the token goes only with the data it opens."""
+    current = context.store.site()
+    if current is not None and context.store.value(WAS_STOPPED):
+        context.store.keep_site(replace(current, desired=Desired.STOPPED))
+        context.store.keep(**{WAS_STOPPED: None})
     context.store.keep_site(None, "desired")
-    if context.store.site() is None:
+    if current is None:
         context.store.keep(**{"token": None, STOOD_BEFORE: None})
 
 

@@ -16,6 +16,9 @@ from archipel_contract.status import ServiceState
 POLL_SECONDS = 0.25
 LOOK_EVERY = 4  # polls between two looks at log and service: reading a journal costs a process
 STARTS_TRIED = 3
+STARTS_TRIED_BLINDLY = (
+    8  # while the log shows no cause it may have been an accident: k3s was killed, memory was short
+)
 LOG_LINES = 400
 
 # What these say is true but is the consequence of something: a cause found beside them is what a person needs.
@@ -77,7 +80,11 @@ def _keep_alive(context: Context) -> None:
     """Fail when k3s keeps ending; without systemd, start it again as systemd would."""
     status = context.ports.k3s.status()
     if status.state is ServiceState.FAILING and status.restarts + 1 >= STARTS_TRIED:
-        raise StepFailed(cause(context) or finding("k3s-crash-loop-silent", restarts=str(status.restarts)))
+        why = cause(context)
+        if why is not None and why.code not in SYMPTOMS:
+            raise StepFailed(why)
+        if status.restarts + 1 >= STARTS_TRIED_BLINDLY:
+            raise StepFailed(why or finding("k3s-crash-loop-silent", restarts=str(status.restarts)))
     if status.state in (ServiceState.FAILING, ServiceState.STOPPED) and status.kept_by != "systemd":
         start(context)
 
