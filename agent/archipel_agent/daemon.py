@@ -22,7 +22,7 @@ from archipel_agent.host.notify import notify
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
 from archipel_agent.settings import Settings
-from archipel_agent.steps.goodbye import doomed, forget_leaving, leaving
+from archipel_agent.steps.goodbye import Leaving, doomed, forget_leaving, leaving
 from archipel_contract.exits import Exit
 
 LOG = logging.getLogger(__name__)
@@ -142,20 +142,29 @@ def main(
     finally:
         leaves = leaving(core.store) if core.store is not None else None
         if core.store is not None and leaves is not None:
-            # The wish to leave stands in the state until all else is gone: cut in between, the next agent goes on with it.
-            leave(core.ports, doomed(paths, keep_state=True))
-            if leaves.keep_state:
-                forget_leaving(core.store)
+            _leave(core, leaves)
         if database is not None:
             database.close()
+        if leaves is not None:
+            # The lock lies in the runtime directory, which therefore goes last: until then no other agent can begin here.
+            remove(core.ports, (*(() if leaves.keep_state else (paths.state,)), paths.runtime))
         os.close(lock)
-    if leaves is not None and not leaves.keep_state:
-        leave(core.ports, (paths.state,))
     return Exit.OK
 
 
-def leave(ports: Ports, places: tuple[Path, ...]) -> None:
-    """Remove the agent's own files where no systemd does it."""
+def _leave(core: Core, leaves: Leaving) -> None:
+    """Remove the agent's own files where no systemd does it, but for those that say so.
+
+    The wish to leave stands in the state until all else is gone: cut off in between, the next agent goes on with it.
+    """
+    own = (core.paths.state, core.paths.runtime)
+    remove(core.ports, tuple(path for path in doomed(core.paths, keep_state=True) if path not in own))
+    if leaves.keep_state and core.store is not None:
+        forget_leaving(core.store)
+
+
+def remove(ports: Ports, places: tuple[Path, ...]) -> None:
+    """Remove what can be removed."""
     for path in places:
         with contextlib.suppress(OSError):
             ports.disk.remove_tree(path)

@@ -6,6 +6,7 @@ end but a good one. k3s is kept by the agent.
 
 import json
 import random
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -15,9 +16,9 @@ from tests.hosts.plain import PlainHost
 from tests.hosts.seen import FileSeen
 
 AGENT, K3S = "agent", "k3s"
-# An agent that has ended well (a removal) stays away; every other end is followed by a start.
-KEEPER = 'until "$@"; do sleep 0.2; done'
-RECORD = "/run/archipel/k3s.json"
+# An agent that has ended well (a removal) stays away, as its unit is gone then; every other end is followed by a start.
+KEEPER = 'until "$@"; do sleep 0.2; test -e /var/lib/archipel/state.db || exit; done'
+SERVER = re.compile(r" *\d+ /\S+/k3s server\b")
 CORE = "coredns-"
 # What differs between two runs of the same: keys, certificates and databases of k3s, our records, logs; and a directory
 # for volume plugins, which a machine that k3s ran on before has in its lower layer.
@@ -98,15 +99,13 @@ class Box:
         return f"{victim} {'killed' if pids else 'not there'} after {at:.2f} s, at {steps[-1] if steps else 'the start'!r}"
 
     def _agent(self) -> list[int]:
-        shown = self.host.run(["pgrep", "-f", "archipel agent run"]).stdout.split()
+        shown = self.host.run(["pgrep", "-f", "agent run"]).stdout.split()
         keepers = set(self.host.run(["pgrep", "-x", "sh"]).stdout.split())
         return [int(pid) for pid in shown if pid not in keepers]
 
     def _k3s(self) -> list[int]:
-        try:
-            return [int(json.loads(self.host.get(RECORD))["pid"])]
-        except (FileNotFoundError, ValueError, KeyError):
-            return []
+        shown = self.host.run(["ps", "-eo", "pid=,args="]).ok().stdout.splitlines()
+        return [int(line.split()[0]) for line in shown if SERVER.match(line)]
 
     def wait_gone(self) -> None:
         """Wait until the agent has taken its leave."""

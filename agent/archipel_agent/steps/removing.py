@@ -91,7 +91,7 @@ def left_behind(context: Context) -> tuple[str, ...]:
     if context.options.what == AGENT_ONLY:
         return (*lines, "k3s with its service, settings, data and pods", str(context.paths.sysctl))
     lines.append(
-        "kernel modules and network settings that k3s loaded or set (until the next start of the machine)"
+        "kernel modules, network settings and empty firewall tables of k3s (until the next start of the machine)"
     )
     if context.options.what == KEEP_DATA:
         return (
