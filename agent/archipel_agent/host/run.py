@@ -9,12 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from archipel_agent.ports import CommandFailed, Completed
 
 ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+RECORD_SECONDS = 5.0
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL for a command that overstayed
 
 # Nothing else of our environment reaches a child: no proxy, no locale and no KUBECONFIG decides by accident.
@@ -135,7 +137,21 @@ def spawn_detached(
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise CommandFailed(f"{program[0]} cannot be started: {error}") from error
-    return int(started.stdout)
+    pid = int(started.stdout)
+    if record is not None:
+        _await_record(record, pid)
+    return pid
+
+
+def _await_record(record: Path, pid: int) -> None:
+    """Return once `pid` has written its record, so that whoever looks next finds it; raise CommandFailed if it does not."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if record.read_text().split()[:1] == [str(pid)]:
+                return
+        time.sleep(0.002)
+    raise CommandFailed(f"the process {pid} did not record itself in {record}")
 
 
 def replace_process(argv: Sequence[str | Path], environment: dict[str, str]) -> None:
