@@ -32,7 +32,7 @@ def look(evidence: Evidence) -> CheckResult:
 
 
 def _crash_loop(evidence: Evidence) -> Finding:
-    return _with_cause("k3s-crash-loop", evidence, restarts=str(evidence.k3s.restarts))
+    return _with_cause("k3s-crash-loop", evidence, restarts=str(max(1, evidence.k3s.restarts)))
 
 
 def _with_cause(code: str, evidence: Evidence, **params: str) -> Finding:

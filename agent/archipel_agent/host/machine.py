@@ -47,7 +47,8 @@ class SystemMachine:
 
     def _disks(self) -> tuple[DiskSpace, ...]:
         seen: dict[str, DiskSpace] = {}
-        for path in (Path("/"), self._data):
+        # The data first: of two paths on one disk it is the one the agent's sandbox does not show as read-only.
+        for path in (self._data, Path("/")):
             space = space_of(path)
             seen.setdefault(space.device, space)
         return tuple(seen.values())
