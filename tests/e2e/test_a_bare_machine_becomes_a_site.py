@@ -178,7 +178,6 @@ def test_a_broken_kernel_setting_is_named_with_its_remedy_and_the_remedy_heals(a
 
 def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(after_power_cut: Site) -> None:
     host, person = after_power_cut.host, after_power_cut.person
-    pid = person.k3s_pid()
     host.fill_disk()
     try:
         doctor = person.asks("doctor")
@@ -200,8 +199,9 @@ def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(afte
     finally:
         host.empty_disk()
     until(lambda: "disk-full" not in person.findings(), person.status)
+    # k3s may end itself meanwhile, when it cannot write its lease for ten seconds; systemd brings it back.
     until(lambda: is_well(after_power_cut), person.status, seconds=180)
-    assert person.k3s_pid() == pid
+    assert person.ready_nodes() == ["edge"]
 
 
 def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Site) -> None:
