@@ -217,6 +217,8 @@ def test_after_removing_everything_the_machine_is_as_before_but_for_what_was_pri
 
 
 def _is_place_of(path: str, box: Box, after: Before) -> bool:
-    """Whether a directory only shows another size or time; entries in it are compared on their own."""
-    seen = (box.before.files.get(path), after.files.get(path))
-    return all(one is not None and one.kind == "directory" for one in seen)
+    """Whether a directory only shows another size or time; its mode and owner, and entries in it, are compared."""
+    before, now = box.before.files.get(path), after.files.get(path)
+    if before is None or now is None or before.kind != "directory" or now.kind != "directory":
+        return False
+    return (before.mode, before.uid, before.gid) == (now.mode, now.uid, now.gid)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from archipel_agent.k3s.config import k3s_files
 from archipel_agent.steps.base import Context, Step
-from archipel_agent.steps.settle import clear
+from archipel_agent.steps.settle import clear, stood_before
 from archipel_agent.steps.start import RESTART_FLAG
 from archipel_contract.status import ServiceState
 
@@ -22,7 +22,7 @@ def check(context: Context) -> str | None:
     disk = context.ports.disk
     if _differing(context):
         return None
-    if disk.mode(_additions(context)) != PRIVATE_DIRECTORY:
+    if not _is_the_sites(context) and disk.mode(_additions(context)) != PRIVATE_DIRECTORY:
         return None
     return "as the site document says"
 
@@ -35,7 +35,8 @@ def run(context: Context) -> str:
         context.store.keep(**{RESTART_FLAG: "yes"})
     for path, (content, mode) in files.items():
         disk.write(path, content, mode)
-    disk.make_directory(_additions(context), PRIVATE_DIRECTORY)
+    if not _is_the_sites(context):
+        disk.make_directory(_additions(context), PRIVATE_DIRECTORY)
     return f"{len(files)} files in {context.paths.k3s_settings}"
 
 
@@ -51,6 +52,11 @@ def _differing(context: Context) -> dict[Path, tuple[bytes, int]]:
 
 def _additions(context: Context) -> Path:
     return context.paths.k3s_settings / "config.yaml.d"
+
+
+def _is_the_sites(context: Context) -> bool:
+    """Whether the site had made the directory for its additions before us; its mode is then the site's too."""
+    return any(path.is_relative_to(_additions(context)) for path in stood_before(context))
 
 
 def undo(context: Context) -> None:
