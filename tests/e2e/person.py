@@ -95,6 +95,16 @@ class Person:
             if one["status"]["phase"] == "Running" and condition(one, "Ready") == "True"
         }
 
+    def containers(self) -> dict[str, list[str]]:
+        """Name of each pod -> ids of its containers, as plain kubectl shows them; a new id is a restart."""
+        return {
+            one["metadata"]["name"]: sorted(
+                each["containerID"] for each in one["status"]["containerStatuses"]
+            )
+            for one in self.objects("pods")
+            if one["status"]["phase"] == "Running"
+        }
+
     def processes(self, program: str) -> list[int]:
         """Pids (as the host numbers them) of the living processes whose first word ends in `program`."""
         found = []
