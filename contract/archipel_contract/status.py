@@ -118,6 +118,42 @@ class Health(StrEnum):
     WORKING = "working"  # a job is changing the site right now
 
 
+class LinkMode(StrEnum):
+    """When a node has a link to its fleet."""
+
+    OFF = "off"  # no broker is set: the site lives on its own
+    ALWAYS_ON = "always-on"
+    DIAL_IN = "dial-in"  # connects on schedule, says what it has to say, and hangs up
+    UNKNOWN = "unknown"
+
+
+class LinkState(StrEnum):
+    """How the link to the fleet stands."""
+
+    OFF = "off"
+    CONNECTED = "connected"  # and the fleet's controller answers
+    UNANSWERED = "unanswered"  # the broker is there, the controller does not answer
+    PLANNED_QUIET = "planned-quiet"  # dial-in: the next call is not due yet
+    AWAY = "away"  # the broker cannot be reached, refuses, or is none
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """The link to the fleet, as the node sees it."""
+
+    mode: LinkMode = LinkMode.OFF
+    state: LinkState = LinkState.OFF
+    broker: str = ""
+    since: str = ""  # of this state
+    last_answer_at: str = ""  # when the controller last answered
+    next_call_at: str = ""  # when the next attempt or planned call is due; empty while connected
+    message: str = ""  # what went wrong last, in one line
+    waiting: int = 0  # messages in the outbox
+    waiting_bytes: int = 0
+    dropped: int = 0  # messages declared as gaps since the agent started
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything the person in front of the machine wants to know, as of `at`."""
@@ -132,3 +168,4 @@ class Report:
     job: str = ""  # id of the running job, empty if none
     rehearsed: bool = False  # the machine and its k3s are simulated
     agent_version: str = ""
+    link: LinkStatus = LinkStatus()

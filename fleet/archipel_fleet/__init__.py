@@ -1,1 +1,1 @@
-"""The controller of a fleet of sites. It has no module yet: the fleet arrives after the single site stands."""
+"""The controller of a fleet of sites: link, store, API, web pages, commands."""
