@@ -1,52 +1,19 @@
-"""Reference pages made from the contract itself: the local API, the exit codes, the findings.
+"""Reference pages made from the contract itself: the local API, the exit codes, the findings, the protocol.
 
 Called by `docs/generate.py` and by the test that holds the written pages to this. Pure text from tables; reads source files
 only for the docstrings behind enum members and fields.
 """
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Sequence
-from typing import Any
-
-from archipel_contract import schema
+from archipel_contract import protocol
 from archipel_contract.api import ENDPOINTS, AccessRole, Endpoint
 from archipel_contract.catalogue import Entry, entries
 from archipel_contract.exits import Exit
-
-MADE = "<!-- Made by `make reference` from the source; change it there. -->\n"
+from archipel_contract.pagework import MADE, attribute_docs, link, table
 
 
 def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
-    return {"api.md": api(), "exits.md": exits(), "findings.md": findings()}
-
-
-def attribute_docs(owner: type[Any]) -> dict[str, str]:
-    """Return the docstring behind each attribute of a class, on one line; attributes without one are left out."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
-    assert isinstance(body, ast.ClassDef)  # the source of a class is one
-    docs = {}
-    for before, after in zip(body.body, body.body[1:], strict=False):
-        if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr):
-            name = before.targets[0] if isinstance(before, ast.Assign) else before.target
-            if (
-                isinstance(name, ast.Name)
-                and isinstance(after.value, ast.Constant)
-                and isinstance(after.value.value, str)
-            ):
-                docs[name.id] = " ".join(after.value.value.split())
-    return docs
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table; bars in cells are escaped."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return (
-        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        + "\n"
-    )
+    return {"api.md": api(), "exits.md": exits(), "findings.md": findings(), "protocol.md": protocol.page()}
 
 
 def api() -> str:
@@ -79,15 +46,11 @@ def api() -> str:
 
 
 def _takes(endpoint: Endpoint) -> str:
-    return _link(endpoint.request) if endpoint.request else ""
+    return link(endpoint.request) if endpoint.request else ""
 
 
 def _gives(endpoint: Endpoint) -> str:
-    return f"stream of {_link(endpoint.response)}" if endpoint.stream else _link(endpoint.response)
-
-
-def _link(shape: type[Any]) -> str:
-    return f"[{shape.__name__}](schemas/{schema.file_name(shape)})"
+    return f"stream of {link(endpoint.response)}" if endpoint.stream else link(endpoint.response)
 
 
 def _call(endpoint: Endpoint) -> str:

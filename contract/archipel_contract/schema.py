@@ -1,4 +1,4 @@
-"""JSON Schemas of everything the local API takes and gives, for programs that are not ours.
+"""JSON Schemas of everything the local API and the link take and give, for programs that are not ours.
 
 Called by `docs/generate.py`, which writes them to `docs/reference/schemas/`, and by the test that holds the written files to
 this. Imports pydantic; nothing at run time imports this.
@@ -12,16 +12,19 @@ from pydantic import TypeAdapter
 
 from archipel_contract.api import ENDPOINTS, Problem
 from archipel_contract.findings import Finding
+from archipel_contract.link.messages import KINDS, NodeState
 from archipel_contract.site import SiteDocument
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def published() -> dict[str, type[Any]]:
-    """Return the types that have a schema of their own, by file name: each body of the API, and what is stored or shown."""
+    """Return the types that have a schema of their own, by file name: each body of the API, each message
+    of the link, and what is stored or shown."""
     types: list[type[Any]] = [Problem, Finding, SiteDocument]
     for endpoint in ENDPOINTS:
         types += [one for one in (endpoint.request, endpoint.response) if one is not None]
+    types += [NodeState, *(kind.body for kind in KINDS.values())]
     return {file_name(one): one for one in sorted(set(types), key=lambda one: one.__name__)}
 
 

@@ -1,10 +1,13 @@
 """Hosts can be given a full disk, a pulled cable and a second card, and can be compared before and after."""
 
+import socket
+
 import pytest
 
 from tests.hosts.booted import BootedHost
 from tests.hosts.host import Host
 from tests.hosts.lab import Lab
+from tests.hosts.line import Line
 from tests.hosts.places import interpreter
 from tests.hosts.plain import PlainHost
 
@@ -108,3 +111,22 @@ def test_a_command_that_hangs_is_ended_and_its_words_are_kept(plain_host: PlainH
     with pytest.raises(TimeoutError, match="waiting for nothing"):
         plain_host.run(["sh", "-c", "echo waiting for nothing; sleep 60"], timeout=0.5)
     assert "sleep" not in plain_host.run(["ps", "-eo", "comm="]).ok().stdout
+
+
+def test_a_line_leads_from_a_hosts_loopback_to_ours_until_it_is_cut(lab: Lab) -> None:
+    ask = "import socket; print(socket.create_connection(('127.0.0.1', 7001), 2).recv(9).decode())"
+    with PlainHost("one", lab) as one, socket.create_server(("127.0.0.1", 0)) as ours:
+        line = Line(one.leader, inside=7001, outside=ours.getsockname()[1])
+        try:
+            for _ in range(2):
+                asking = one.spawn([interpreter(), "-c", ask])
+                ours.settimeout(5)
+                far, _ = ours.accept()
+                with far:
+                    far.sendall(b"hello")
+                assert asking.wait(5) == 0
+                line.cut()
+                assert "refused" in one.run([interpreter(), "-c", ask]).stderr
+                line.heal()
+        finally:
+            line.close()

@@ -83,7 +83,7 @@ class Envelope:
 
 
 # Wire names of the fields: short, because they are most of a small message.
-_SHORT = {
+SHORT = {
     "version": "v",
     "type": "t",
     "epoch": "e",
@@ -95,14 +95,14 @@ _SHORT = {
     "replaces": "r",
     "body": "b",
 }
-_LONG = {short: name for name, short in _SHORT.items()}
+_LONG = {short: name for name, short in SHORT.items()}
 _LEFT_OUT = {"epoch": 0, "sequence": 0, "up": 0, "key": "", "replaces": [], "body": {}}
 
 
 def payload(envelope: Envelope) -> bytes:
     """Return the envelope as compact JSON with the short names; what has its default is left out."""
-    values = {name: to_data(getattr(envelope, name)) for name in _SHORT}
-    shown = {_SHORT[name]: value for name, value in values.items() if _LEFT_OUT.get(name) != value}
+    values = {name: to_data(getattr(envelope, name)) for name in SHORT}
+    shown = {SHORT[name]: value for name, value in values.items() if _LEFT_OUT.get(name) != value}
     return json.dumps(shown, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
