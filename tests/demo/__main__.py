@@ -1,99 +1,39 @@
-"""`python -m tests.demo`: starts an agent, opens the technician's screen on a terminal, stops all of it on exit.
+"""`python -m tests.demo`: a fleet on this machine. A controller with its broker and web page, this machine's agent, and ten
+rehearsed sites of three nodes of which some are silent. Prints where to look; Ctrl-C stops all of it.
 
-With `--check` there is no screen: the site comes up, one fault is made, must be explained and must heal; the exit code is
-0 only if all of that was seen, within a minute.
+With `--check` nobody looks: every promise is checked within a minute, and the exit code is 0 only if all were kept.
 """
 
 import argparse
-import json
 import signal
 import sys
-import time
-from collections.abc import Callable
+import threading
 from types import FrameType
-from typing import Any
 
+from tests.demo import check
+from tests.demo.fleet import Fleet, NotStarted
 from tests.demo.grounds import PROGRAM, Ground, choose
+from tests.demo.story import NotSeen, Story
 from tests.hosts import shell
 
-LIMIT_SECONDS = 60.0
 
-
-class NotSeen(Exception):
-    """Something the demo promises did not show."""
-
-
-class Story:
-    """Tells what happens with the seconds since the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def tell(self, words: str) -> None:
-        """Print one line."""
-        print(f"demo {self.seconds:5.1f} s  {words}", flush=True)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._began
-
-    def until(self, what: str, seen: Callable[[], str]) -> str:
-        """Look until `seen` says something; raise NotSeen when the minute is over."""
-        while not (said := seen()):
-            if self.seconds > LIMIT_SECONDS:
-                raise NotSeen(f"{what}: not seen within {LIMIT_SECONDS:g} s")
-            time.sleep(0.3)
-        self.tell(f"{what}: {said}")
-        return said
-
-
-def check(ground: Ground, story: Story) -> None:
-    """Tell the whole story without a screen; raise NotSeen."""
-    story.tell(f"agent started on {ground.title}")
-    done = ground.archipel("up", "--json", *ground.up, timeout=LIMIT_SECONDS)
-    if done.rc != 0:
-        raise NotSeen(f"archipel up ended with {done.rc}: {done.stdout[-600:]} {done.stderr[-1500:]}")
-    story.until("the site is up", lambda: _healthy(ground))
-    ground.break_it()
-    story.tell(f"fault made: {ground.fault}")
-    story.until("found", lambda: _title(ground))
-    why = ground.archipel("why", ground.code).stdout
-    if "remedy" not in why.lower():
-        raise NotSeen(f"archipel why {ground.code} names no remedy: {why[:500]}")
-    story.tell("explained: " + next(line.strip() for line in why.splitlines() if "remedy" in line.lower()))
-    ground.heal_it()
-    story.until("healed", lambda: "" if _title(ground) else _healthy(ground))
-
-
-def _report(ground: Ground) -> dict[str, Any]:
-    """Return what `archipel status --json` says now."""
-    said = ground.archipel("status", "--json")
-    report: dict[str, Any] = json.loads(said.stdout) if said.stdout else {}
-    return report
-
-
-def _healthy(ground: Ground) -> str:
-    report = _report(ground)
-    return report["sentence"] if report.get("health") == "healthy" else ""
-
-
-def _title(ground: Ground) -> str:
-    found = [one for one in _report(ground).get("findings", []) if one["code"] == ground.code]
-    return found[0]["summary"] if found else ""
-
-
-def show(ground: Ground, story: Story) -> int:
-    """Bring the site up in the background and open the screen; return the screen's exit code."""
-    story.tell(f"agent started on {ground.title}")
-    ground.archipel("up", "--no-wait", "--yes", *ground.up)
-    screen = [*PROGRAM, "tui", "--socket", str(ground.socket)]
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        story.tell("no terminal here; open the screen from one with: " + " ".join(screen))
-        story.tell("Ctrl-C stops all of it")
+def show(fleet: Fleet, ground: Ground, story: Story) -> None:
+    """Print where to look, and wait for Ctrl-C."""
+    command = "archipel" if sys.argv[0].endswith("archipel") else " ".join(PROGRAM)
+    print()
+    print(f"  The fleet's page:         {fleet.address}")
+    print(f"                            {fleet.first_words}")
+    print(
+        f"  The fleet, by command:    ARCHIPEL_FLEET_DATA={fleet.data} ARCHIPEL_FLEET_URL={fleet.address} \\"
+    )
+    print(f"                            {command} fleet sites")
+    print(f"  The technician's screen:  {command} tui --socket {ground.socket}")
+    print(f"  Make trouble:             {command} rehearse ctl {fleet.stage} cut rehearsed-001")
+    print("                            (and `heal` instead of `cut` to end it)")
+    print()
+    story.tell("Ctrl-C stops all of it")
+    while True:
         signal.pause()
-        return 0
-    return shell.attached(screen)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -104,7 +44,7 @@ def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="no screen; exit 0 only if the whole story was seen"
+        "--check", action="store_true", help="nobody looks; exit 0 only if every promise was seen kept"
     )
     parser.add_argument(
         "--rehearsed", action="store_true", help="a simulated machine even if a real k3s could be had"
@@ -112,20 +52,42 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupted)
     story = Story()
-    ground = choose(options.rehearsed)
+    fleet: Fleet | None = None
+    ground: Ground | None = None
     try:
+        fleet = Fleet()
+        story.tell(f"the controller serves {fleet.address}")
+        fleet.rehearse()
+        ground = choose(options.rehearsed, fleet.broker_port)
+        story.tell(f"this machine's agent started on {ground.title}")
+        _up(ground, story)
         if options.check:
-            check(ground, story)
+            check.check(fleet, ground, story)
             story.tell("everything promised was seen")
-            return 0
-        return show(ground, story)
-    except NotSeen as error:
-        print(f"demo: {error}\n{ground.log()[-3000:]}", file=sys.stderr)
+        else:
+            show(fleet, ground, story)
+        return 0
+    except (NotSeen, NotStarted, shell.CommandFailed) as error:
+        said = (fleet.said() if fleet else "") + (ground.log()[-3000:] if ground else "")
+        print(f"demo: {error}\n{said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
     finally:
-        ground.close()
+        for one in (ground, fleet):
+            if one is not None:
+                one.close()
+
+
+def _up(ground: Ground, story: Story) -> None:
+    """Make the site in the background; what goes wrong is told."""
+
+    def work() -> None:
+        done = ground.archipel("up", "--json", *ground.up, timeout=180.0)
+        if done.rc != 0:
+            story.tell(f"archipel up ended with {done.rc}: {done.stdout[-600:]} {done.stderr[-1500:]}")
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from typing import Protocol
 
 from tests.hosts import requirements, shell
 from tests.hosts.lab import Lab
+from tests.hosts.line import Line
 from tests.hosts.plain import PlainHost
 
 PROGRAM = [sys.executable, "-m", "archipel_contract.launcher"]
 START_SECONDS = 20.0
+AGENT = ("--interval", "2", "--metrics-every", "5")
+BROKER_PORT = 1883  # inside the host
 
 
 class Ground(Protocol):
@@ -59,17 +62,20 @@ class RealGround:
     fault = "the network cable is pulled"
     code = "cable-out"
 
-    def __init__(self) -> None:
+    def __init__(self, broker_port: int) -> None:
+        """`broker_port` is where this machine's broker listens; a line leads there from the host."""
         self._lab = Lab()
         try:
             self._host = PlainHost("demo", self._lab)
             self._host.boot()
+            self._line = Line(self._host.leader, BROKER_PORT, broker_port)
             self._host.offer_k3s()
             images = self._host.offer_images()
             self._host.allow()
             without = ("metrics-server", "local-storage")
             self.up = ["--images", images, *(word for name in without for word in ("--no-component", name))]
-            self._agent = self._host.spawn([*PROGRAM, "agent", "run", "--interval", "2"])
+            agent = [*PROGRAM, "agent", "run", *AGENT, "--broker", f"mqtt://127.0.0.1:{BROKER_PORT}"]
+            self._agent = self._host.spawn(agent)
             _await(self.socket, self._agent)
         except BaseException:
             self.close()
@@ -98,6 +104,9 @@ class RealGround:
 
     def close(self) -> None:
         """Switch the host off and remove its network."""
+        line = getattr(self, "_line", None)
+        if line is not None:
+            line.close()
         host = getattr(self, "_host", None)
         if host is not None:
             host.close()
@@ -111,15 +120,16 @@ class RehearsedGround:
     fault = "the network cable is pulled"
     code = "cable-out"
 
-    def __init__(self) -> None:
+    def __init__(self, broker_port: int) -> None:
         self.up: list[str] = []
         self._directory = tempfile.TemporaryDirectory(prefix="archipel-demo-")
         root = Path(self._directory.name)
         scenario = root / "scenario.toml"
         scenario.write_text('title = "The demo"\npace = 0.5\n')
-        self._environment = {**os.environ, "ARCHIPEL_ROOT": str(root), "ARCHIPEL_INTERVAL": "2"}
+        self._environment = {**os.environ, "ARCHIPEL_ROOT": str(root)}
         self.socket = root / "run/archipel/agent.sock"
-        argv = [*PROGRAM, "agent", "run", "--rehearse", str(scenario)]
+        argv = [*PROGRAM, "agent", "run", *AGENT, "--broker", f"mqtt://127.0.0.1:{broker_port}"]
+        argv += ["--rehearse", str(scenario)]
         self._agent = shell.spawn(argv, env=self._environment, output=root / "agent.log")
         try:
             _await(self.socket, self._agent)
@@ -162,10 +172,10 @@ def why_not_real() -> str:
     return requirements.missing_for_plain() or requirements.missing_for_k3s() or ""
 
 
-def choose(rehearsed: bool) -> Ground:
+def choose(rehearsed: bool, broker_port: int) -> Ground:
     """Return the best ground there is, saying why where it is not the real one."""
     missing = "asked for" if rehearsed else why_not_real()
     if missing:
         print(f"demo: a rehearsed machine ({missing})")
-        return RehearsedGround()
-    return RealGround()
+        return RehearsedGround(broker_port)
+    return RealGround(broker_port)
