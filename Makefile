@@ -21,6 +21,9 @@ help:
 	@echo '  One test:                .venv/bin/pytest tests/guards -k loopback'
 	@echo '  A real k3s is used where one is on PATH, or named: make test ARCHIPEL_K3S=/path/to/k3s'
 
+# Only these need the browser, the second broker and the second database.
+test prove bench: export SETUP_FOR := tests
+
 setup:
 	@tools/setup.sh
 
@@ -28,7 +31,7 @@ demo: setup
 	@$(PYTHON) -m tests.demo $(ARGS)
 
 test: lint
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m tests.lanes $(ARGS)
 
 lint: setup
 	@echo 'lint: ruff'

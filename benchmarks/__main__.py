@@ -13,13 +13,18 @@ from benchmarks import (
     first_paint,
     help_time,
     idle_cpu,
+    idle_linked,
     idle_memory,
     idle_writes,
+    ingest,
+    link_bytes,
     machine,
     preflight,
+    scale,
     setup_time,
     status_time,
     up_time,
+    web_list,
 )
 from benchmarks.figure import Figure, Skipped
 from benchmarks.ground import Ground, tell
@@ -34,9 +39,19 @@ FIGURES: dict[str, Callable[[Ground], Figure]] = {
     "idle-cpu": idle_cpu.measure,
     "idle-writes": idle_writes.measure,
     "idle-memory": idle_memory.measure,
+    "link-cpu": idle_linked.cpu,
+    "link-memory": idle_linked.memory,
+    "link-bytes": link_bytes.always_on,
+    "link-bytes-dial-in": link_bytes.dial_in,
     "help-time": help_time.measure,
     "status-time": status_time.measure,
     "first-paint": first_paint.measure,
+    "ingest-rate": ingest.rate,
+    "ingest-latency": ingest.latency,
+    "fleet-cpu": scale.cpu,
+    "fleet-memory": scale.memory,
+    "reconnect": scale.reconnect,
+    "web-list": web_list.measure,
 }
 
 

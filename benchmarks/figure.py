@@ -22,6 +22,7 @@ class Figure:
     bound: float
     method: str
     is_strict: bool = False  # whether the median must stay below the bound, or may reach it
+    is_least: bool = False  # whether the bound is the least that must be reached, not the most that may be
     details: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -42,12 +43,14 @@ class Figure:
     @property
     def passes(self) -> bool:
         """Whether the bound holds."""
+        if self.is_least:
+            return self.median >= self.bound
         return self.median < self.bound if self.is_strict else self.median <= self.bound
 
     def text(self) -> str:
         """Return the figure for people."""
         low, middle, high = self.spread
-        sign = "<" if self.is_strict else "<="
+        sign = ">=" if self.is_least else "<" if self.is_strict else "<="
         verdict = "PASS" if self.passes else "FAIL"
         count = f"{len(self.values)} values" if len(self.values) > 1 else "one value"
         lines = [

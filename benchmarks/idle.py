@@ -61,6 +61,11 @@ def _look(host: BootedHost) -> Look:
 @cache
 def _window(host: BootedHost, seconds: float) -> Idle:
     tell(f"watching the idle agent for {seconds:.0f} s")
+    return window_of(host, seconds)
+
+
+def window_of(host: BootedHost, seconds: float) -> Idle:
+    """Watch the agent of a host; raise RuntimeError when it was started again meanwhile."""
     pid = agent_pid(host)
     seen = in_guest(host, "idle", pid, f"{seconds:g}")
     if agent_pid(host) != pid:

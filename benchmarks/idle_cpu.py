@@ -3,17 +3,22 @@
 from archipel_agent.turn import CLOSE_LOOK_WARNED_SECONDS  # an agent without any finding looks once an hour
 from benchmarks.figure import Figure, percent_of_core
 from benchmarks.ground import Ground
-from benchmarks.idle import closer_look, idle
+from benchmarks.idle import Idle, Look, closer_look, idle
+
+
+def shares(window: Idle, look: Look) -> tuple[float, float, float]:
+    """Return what turns, closer looks and children take of a core, in percent."""
+    own = percent_of_core(window.seen["cpu_ns"], window.seconds)
+    looks = percent_of_core(look.cpu_seconds * 1e9, CLOSE_LOOK_WARNED_SECONDS)
+    return own, looks, percent_of_core(window.seen["children_ns"], window.seconds)
 
 
 def measure(ground: Ground) -> Figure:
     """Read it from the idle window; raise Skipped."""
     window = idle(ground)
     seen, seconds = window.seen, window.seconds
-    own = percent_of_core(seen["cpu_ns"], seconds)
     look = closer_look(ground)
-    looks = percent_of_core(look.cpu_seconds * 1e9, CLOSE_LOOK_WARNED_SECONDS)
-    children = percent_of_core(seen["children_ns"], seconds)
+    own, looks, children = shares(window, look)
     return Figure(
         name="idle-cpu",
         title="CPU time of the idle agent, helpers included",

@@ -9,13 +9,17 @@ from pathlib import Path
 from archipel_agent.cli import reference as agent
 from archipel_contract import reference as contract
 from archipel_contract import schema
+from archipel_fleet.cli import reference as fleet
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
 
 def wanted() -> dict[Path, str]:
     """Return every file that belongs to the reference, with its text."""
-    pages = {REFERENCE / name: text for name, text in {**contract.pages(), **agent.pages()}.items()}
+    pages = {
+        REFERENCE / name: text
+        for name, text in {**contract.pages(), **agent.pages(), **fleet.pages()}.items()
+    }
     return pages | {REFERENCE / "schemas" / name: text for name, text in schema.files().items()}
 
 

@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.guards.blocking",
     "tests.guards.leftovers",
     "tests.guards.skips",
+    "tests.brokers.fixtures",
 ]
 
 # Seconds for tests on real parts; everything else has the 20 s of pyproject.toml, and a test may name its

@@ -4,7 +4,8 @@
 # Called by `make setup`, and by every other target that needs the environment. Safe to repeat: it does only what is missing.
 # As root on a Debian-like system it installs missing packages and names them. Otherwise it prints the one line that
 # would, and goes on: what needs those packages is skipped later, and the skips are counted.
-# It touches nothing outside this directory but those packages.
+# It touches nothing outside this directory but those packages. With SETUP_FOR=tests it also installs what only tests and
+# benchmarks need: a browser, a second broker, a second database. Those do not start as services of this machine.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,14 @@ e2fsprogs|command -v mkfs.ext4|gives a test host a disk of its own
 tmux|command -v tmux|shows the terminal UI in a real terminal
 mmdebstrap|command -v mmdebstrap|makes the root file system of a booted test host
 systemd-container|command -v systemd-nspawn|boots that host under systemd
+LIST
+    [ "${SETUP_FOR:-}" = tests ] || return 0
+    cat <<'LIST'
+chromium|command -v chromium|looks at the web pages as people do
+chromium-driver|command -v chromedriver|drives that browser
+mosquitto|command -v mosquitto|the other broker: what holds for the embedded one is shown for this one too
+mosquitto-clients|command -v mosquitto_sub|a client that knows nothing but the protocol's page
+postgresql|ls /usr/lib/postgresql/*/bin/postgres|the other database: one suite holds both to the same
 LIST
 }
 
@@ -51,11 +60,30 @@ install_packages() {
 apt_install() {
     say "installing: $missing"
     export DEBIAN_FRONTEND=noninteractive
+    stay_quiet
     # shellcheck disable=SC2086  # the list is words on purpose
-    if (apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $missing) >&2 </dev/null; then
+    if apt-get update --quiet=2 >&2 </dev/null && apt_get $missing; then
         missing=""
     else
-        say "apt-get could not install them (its reason is above). Going on without."
+        # One that this system does not have must not keep the others away.
+        for name in $missing; do apt_get "$name" || say "apt-get could not install $name (its reason is above). Going on without."; done
+    fi
+    [ -z "$quiet" ] || rm -f "$quiet"
+}
+
+apt_get() {
+    apt-get install --quiet=2 --yes --no-install-recommends "$@" >&2 </dev/null
+}
+
+# Tests start brokers and databases of their own. Debian starts a package's services when it installs them, unless this
+# file says no (policy-rc.d of invoke-rc.d(8)); where there is one already, it stands.
+quiet=""
+stay_quiet() {
+    if [ "${SETUP_FOR:-}" = tests ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+        quiet=/usr/sbin/policy-rc.d
+        trap 'rm -f "$quiet"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$quiet"
+        chmod 755 "$quiet"
     fi
 }
 

@@ -19,12 +19,13 @@ from archipel_agent.k3s.supervised import SupervisedKeeper
 from archipel_agent.k3s.systemd import SystemdKeeper
 from archipel_agent.k3s.teardown import Teardown
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk, Ports, Privileged
+from archipel_agent.ports import Disk, Ports, Privileged, Uplink
 from archipel_agent.settings import Settings, SettingsInvalid, load
 from archipel_agent.state.database import Database, StateUnusable
 from archipel_agent.state.store import Store
 from archipel_contract.facts import InitSystem
 from archipel_contract.names import new_node_id
+from archipel_contract.status import LinkMode, LinkState, LinkStatus
 
 ROOT_VARIABLE = "ARCHIPEL_ROOT"
 
@@ -92,6 +93,30 @@ def _over(database: Database, paths: Paths, ports: Ports, settings: Settings, se
         node_id = new_node_id(ports.entropy.bytes)
         store.keep(node_id=node_id)
     return Core(ports, paths, settings, node_id, store, None, settings_problem)
+
+
+def open_link(core: Core, settings: Settings) -> Uplink | None:
+    """Return the link of `core` to its fleet, not started yet; None where no broker is set or the state is unusable.
+
+    What the core reports goes to the link from now on, and how the link stands is part of what it reports.
+    """
+    if not settings.broker or core.store is None:
+        return None
+    from archipel_agent.link import making  # noqa: PLC0415 - a site without a fleet must not pay for the link in memory
+
+    try:
+        link = making.link_of(core.node_id, core.ports, core.paths, core.store, settings)
+    except making.BrokerUrlInvalid as error:
+        wrong = LinkStatus(
+            mode=LinkMode(settings.link_mode),
+            state=LinkState.AWAY,
+            code="link-broker-wrong",
+            message=f"the setting broker: {error}",
+        )
+        core.link_status = lambda: wrong
+        return None
+    core.link_status, core.when_reported = link.status, link.note
+    return link
 
 
 def read_only_service(paths: Paths) -> Core:

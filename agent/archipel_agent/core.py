@@ -3,6 +3,7 @@
 Works without a usable state database too: looking goes on, jobs are refused with the reason.
 """
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import Severity
 from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, PlannedStep, Verb
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import Report
+from archipel_contract.status import LinkMode, LinkState, LinkStatus, Report
 
 LINES_ALLOWED = 2000
 AGENT_UNIT = "archipel-agent.service"
@@ -56,13 +57,24 @@ class Core:
         self.store = store
         self._unusable = unusable
         problem = f"{unusable.code}: {unusable}" if unusable else ""
-        world = World(paths=paths, store=store, state_problem=problem, settings_problem=settings_problem)
+        # Replaced by whoever makes the link. Without one (a command that looks by itself) nothing is known of a link.
+        self.link_status: Callable[[], LinkStatus] = functools.partial(_unknown_link, settings)
+        world = World(
+            paths=paths,
+            store=store,
+            state_problem=problem,
+            settings_problem=settings_problem,
+            link=lambda: self.link_status(),
+        )
         self._world = world
         self._turner = Turner(ports, world, node_id)
         self._turning = threading.Lock()
         self._report: Report | None = None
         self._wakes: list[Callable[[], None]] = []
         self.when_over: Callable[[], None] = _nobody
+        self.when_reported: Callable[[Report], None] = (
+            _unheard  # set, like link_status, by whoever makes the link
+        )
         self.manager = (
             JobManager(self._context(Verb.UP, Options()), self.wake, lambda: self.when_over())
             if store
@@ -90,6 +102,7 @@ class Core:
         with self._turning:
             report = self._turner.turn(job=running.id if running else "", close=close, watched=self.watched)
             self._report = report
+        self.when_reported(report)
         self.wake()
         return report
 
@@ -210,6 +223,16 @@ class Core:
         """Call `wake` whenever the report or a job changed; returns the way out."""
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+
+def _unknown_link(settings: Settings) -> LinkStatus:
+    if not settings.broker:
+        return LinkStatus()
+    return LinkStatus(mode=LinkMode(settings.link_mode), state=LinkState.UNKNOWN)
+
+
+def _unheard(report: Report) -> None:
+    """No fleet wants to know."""
 
 
 def _nobody() -> None:

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from archipel_agent.api.server import ApiServer
-from archipel_agent.compose import open_core, real_ports, settings_or_defaults
+from archipel_agent.compose import open_core, open_link, real_ports, settings_or_defaults
 from archipel_agent.core import Core
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.host.notify import notify
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Ports
+from archipel_agent.ports import Ports, Uplink
 from archipel_agent.settings import Settings
 from archipel_agent.steps.goodbye import Leaving, doomed, forget_leaving, leaving
 from archipel_contract.exits import Exit
@@ -37,9 +37,17 @@ class AlreadyRuns(Exception):
 class Daemon:
     """One agent process."""
 
-    def __init__(self, paths: Paths, core: Core, settings: Settings, before_turn: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        core: Core,
+        settings: Settings,
+        before_turn: Callable[[], None],
+        link: Uplink | None = None,
+    ) -> None:
         """Serve `core`; `before_turn` is called in the turns' thread (a rehearsal's director)."""
         self._before_turn = before_turn
+        self._link = link
         self._paths = paths
         self._core = core
         self._settings = settings
@@ -57,6 +65,8 @@ class Daemon:
         server = ApiServer(self._core, self._paths.socket)
         await server.start()
         try:
+            if self._link is not None:
+                await loop.run_in_executor(self._turns, self._link.start)
             if self._core.manager is not None:
                 resumed = await loop.run_in_executor(self._turns, self._core.manager.resume)
                 if resumed is not None:
@@ -67,6 +77,8 @@ class Daemon:
             self._end()
             notify("STOPPING=1")
             await server.close()
+            if self._link is not None:  # in the turns' thread, after the last one
+                await loop.run_in_executor(self._turns, self._link.stop)
             self._turns.shutdown()
 
     def _take_turns(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -138,7 +150,7 @@ def main(
     lock = hold_lock(paths.runtime / "agent.lock")
     core, database = open_core(paths, ports or real_ports(paths), settings, problem)
     try:
-        asyncio.run(Daemon(paths, core, settings, before_turn).run())
+        asyncio.run(Daemon(paths, core, settings, before_turn, open_link(core, settings)).run())
     finally:
         leaves = leaving(core.store) if core.store is not None else None
         if core.store is not None and leaves is not None:

@@ -1,5 +1,6 @@
 """Judge: health, conditions and the one sentence, from what was observed. Pure."""
 
+from archipel_agent.checks import link_trouble
 from archipel_agent.checks.base import Evidence
 from archipel_contract.facts import ClockQuality, NodeUsage
 from archipel_contract.findings import Finding, Severity, worst
@@ -51,7 +52,17 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
     )
     state = (evidence.k3s.state, evidence.k3s.pid, evidence.k3s.restarts, evidence.clock)
     kernel = tuple(sorted(evidence.kernel_settings.items()))
-    return (*state, *_loads(evidence.usage), kernel, network, bool(cluster and cluster.ready), nodes, pods)
+    link = link_trouble.codes(evidence.link, evidence.now)
+    return (
+        *state,
+        *_loads(evidence.usage),
+        kernel,
+        network,
+        bool(cluster and cluster.ready),
+        nodes,
+        pods,
+        link,
+    )
 
 
 def _loads(usage: NodeUsage) -> tuple[object, ...]:

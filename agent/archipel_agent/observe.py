@@ -1,31 +1,40 @@
 """Observe: read the world through the ports into one value that is then judged without touching anything.
 
-`glance` is what the idle loop takes: /proc, /sys and three requests on a kept connection, no process started. `gather`
+`glance` is what the idle loop takes: /proc, /sys and what watches of the API have told, no process started. `gather`
 adds everything a check may want (logs, listeners, versions) and is for jobs, the doctor, and turns in which something
 is not OK.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archipel_agent import clocks
 from archipel_agent.checks.base import Evidence, Wishes
-from archipel_agent.k3s import parse
+from archipel_agent.k3s import view
 from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.k3s.files import empty_files
+from archipel_agent.k3s.view import ClusterView
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, KubeReply, Ports
+from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.state.store import Store
 from archipel_contract.facts import NodeFacts
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import ClusterStatus, K3sStatus, ServiceState
+from archipel_contract.status import ClusterStatus, K3sStatus, LinkStatus, ServiceState
 
 LOG_LINES = 2000
-SERVES = KubeReply(status=200, body=b"ok")
 MODULES = ("br_netfilter", "overlay", "vxlan", "nf_conntrack", "iptable_nat", "iptable_filter")
 CONTAINERD_LOG_TAIL = 64 << 10
 OTHER_CLUSTERS = {"k3s", "k3s-server", "k3s-agent", "kubelet", "kubelite", "k0s", "rke2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """What hardly ever changes, and costs half a turn to read."""
+
+    facts: NodeFacts
+    kernel_settings: dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,46 +45,52 @@ class World:
     store: Store | None
     state_problem: str = ""
     settings_problem: str = ""
+    link: Callable[[], LinkStatus] = LinkStatus  # how the link stands; a LinkStatus() is one that is off
 
     def site(self) -> SiteDocument | None:
         """Return the site document in force: the current one, or the one a running `up` is bringing about."""
         return (self.store.site() or self.store.site("desired")) if self.store else None
 
 
-def glance(ports: Ports, world: World, facts: NodeFacts | None = None) -> Evidence:
-    """Return what the idle loop looks at; `facts` are those read a moment ago, None has them read now."""
+def lasting(ports: Ports) -> Lasting:
+    """Read what hardly ever changes."""
+    settings = {name: ports.machine.kernel_setting(name) for name in KERNEL_SETTINGS}
+    return Lasting(facts=ports.machine.facts(), kernel_settings=settings)
+
+
+def glance(
+    ports: Ports, world: World, known: Lasting | None = None, seen: ClusterView | None = None
+) -> Evidence:
+    """Return what the idle loop looks at; without `known` that is read now, without `seen` the lists of the API are."""
+    known = known or lasting(ports)
     site = world.site()
     now = ports.clock.now()
     earliest = clocks.floor(world.store)
     k3s = ports.k3s.status()
     return Evidence(
         now=now,
-        facts=facts or ports.machine.facts(),
+        facts=known.facts,
         usage=ports.machine.usage(),
         clock=clocks.quality(now, earliest, ports.machine.clock_synchronized()),
         not_before=earliest,
         is_root=ports.machine.is_root() or ports.rehearsed,
         site=site,
         k3s=replace(k3s, version=site.k3s.version if site else ""),
-        cluster=cluster(ports, k3s) if site else None,
-        kernel_settings={name: ports.machine.kernel_setting(name) for name in KERNEL_SETTINGS},
+        cluster=cluster(ports, k3s, seen) if site else None,
+        kernel_settings=known.kernel_settings,
         state_problem=world.state_problem,
         settings_problem=world.settings_problem,
+        link=world.link(),
     )
 
 
-def cluster(ports: Ports, k3s: K3sStatus) -> ClusterStatus:
+def cluster(ports: Ports, k3s: K3sStatus, seen: ClusterView | None = None) -> ClusterStatus:
     """Return the cluster as its API shows it, without asking when k3s cannot be there."""
     if k3s.state in (ServiceState.ABSENT, ServiceState.STOPPED):
+        if seen is not None:
+            seen.forget()
         return ClusterStatus(reachable=False, message="k3s does not run")
-    # resourceVersion=0 lets the API answer from its cache (kubernetes.io, API concepts, "Any").
-    nodes = ports.kube.request("GET", "/api/v1/nodes?resourceVersion=0")
-    if nodes.status == 0:
-        return parse.cluster(nodes, nodes, nodes)
-    # An API that answers lists is ready; only where it does not is the reason asked for. A request is a tenth of a turn.
-    ready = SERVES if nodes.status == 200 else ports.kube.request("GET", "/readyz")
-    pods = ports.kube.request("GET", "/api/v1/pods?resourceVersion=0")
-    return parse.cluster(ready, nodes, pods)
+    return seen.look() if seen is not None else view.read(ports.kube)[0]
 
 
 def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Path | None = None) -> Evidence:

@@ -46,6 +46,11 @@ class Paths:
         return self.state / "state.db"
 
     @property
+    def outbox(self) -> Path:
+        """What waits for the fleet's controller; a database of its own, so that one can break without the other."""
+        return self.state / "outbox.db"
+
+    @property
     def staging(self) -> Path:
         """Where files wait until they are verified, on the same file system as the state."""
         return self.state / "staging"

@@ -254,8 +254,23 @@ class KubeReply:
     body: bytes
 
 
+class KubeWatch(Protocol):
+    """What changes in one list of the Kubernetes API, told without being asked."""
+
+    def arrived(self) -> tuple[bytes, ...] | None:
+        """Return the watch events (JSON objects with `type` and `object`) that came since the last call, without waiting.
+
+        None when the watch is over, whatever ended it: nothing more will come, and the list must be read anew.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
 class KubeApi(Protocol):
-    """One kept-alive connection to the Kubernetes API of this site."""
+    """One kept-alive connection to the Kubernetes API of this site, and one for each watch."""
 
     def request(
         self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
@@ -263,8 +278,12 @@ class KubeApi(Protocol):
         """Send one request and return the answer; never raises for what the network does."""
         ...
 
+    def watch(self, path: str) -> KubeWatch:
+        """Watch a list from the resource version in `path`; a watch that cannot begin is over at once."""
+        ...
+
     def close(self) -> None:
-        """Close the connection; the next request opens a new one (with credentials read anew)."""
+        """Close the connection, and end all watches; the next request opens a new one (with credentials read anew)."""
         ...
 
 
@@ -285,6 +304,18 @@ class Fetcher(Protocol):
 
     def download(self, url: str, target: Path, limit: int) -> None:
         """Write the body to `target`, going on from what is there already; raise FetchFailed."""
+        ...
+
+
+class Uplink(Protocol):
+    """The link to the fleet, as the process that keeps it sees it."""
+
+    def start(self) -> None:
+        """Begin to connect; never fails."""
+        ...
+
+    def stop(self) -> None:
+        """Say good-bye and keep what was not acknowledged."""
         ...
 
 

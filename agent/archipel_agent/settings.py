@@ -43,6 +43,18 @@ class Settings:
     pods_timeout: float = 300.0
     """Seconds from the node being Ready until the core pods must be."""
 
+    broker: str = ""
+    """The MQTT broker through which the fleet is reached, such as mqtt://127.0.0.1:1883; empty: the site has no fleet."""
+
+    link_mode: str = "always-on"
+    """When there is a link: always-on, or dial-in, which connects on schedule and hangs up once all is said."""
+
+    link_every: float = 3600.0
+    """Seconds between two calls in link mode dial-in."""
+
+    metrics_every: float = 300.0
+    """Seconds for which samples are averaged into one point that is sent to the fleet."""
+
     log_level: str = "INFO"
     """How much the agent writes to its log: DEBUG, INFO, WARNING or ERROR."""
 
@@ -56,8 +68,14 @@ LEAST = {
     "api_timeout": 1.0,
     "node_timeout": 1.0,
     "pods_timeout": 1.0,
+    "link_every": 10.0,  # a hello with its answers takes a few seconds over a slow line
+    "metrics_every": 1.0,
 }
-CHOICES = {"log_level": ("DEBUG", "INFO", "WARNING", "ERROR"), "language": ("en", "de")}
+CHOICES = {
+    "link_mode": ("always-on", "dial-in"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "language": ("en", "de"),
+}
 
 
 def load(

@@ -12,22 +12,20 @@ from archipel_agent import clocks, judge
 from archipel_agent.checks import registry
 from archipel_agent.checks.base import Evidence, Phase
 from archipel_agent.host.clock import text
-from archipel_agent.observe import World, gather, glance
+from archipel_agent.k3s.view import ClusterView
+from archipel_agent.observe import Lasting, World, gather, glance
 from archipel_agent.plan import Act, Action, plan
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_contract import __version__
-from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import CheckResult, Finding, Severity
 from archipel_contract.site import Role
-from archipel_contract.status import ClusterStatus, Condition, NodeStatus, Report
+from archipel_contract.status import ClusterStatus, Condition, LinkStatus, NodeStatus, Report
 
 LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
 CLOSE_LOOK_TROUBLED_SECONDS = 30.0
 CLOSE_LOOK_WARNED_SECONDS = 900.0  # warnings and hints hold for days, and a look costs as much as many turns
-FACTS_SECONDS = (
-    60.0  # reading them is half the cost of a turn; a change of the machine's pulse has them read at once
-)
+LASTING_SECONDS = 60.0  # reading facts and kernel settings is half the cost of a turn; a changed pulse has them read at once
 
 
 class Turner:
@@ -43,7 +41,9 @@ class Turner:
         self._conditions: dict[str, Condition] = {}
         self._seen: tuple[object, ...] = ()
         self._looked: float | None = None
-        self._facts: tuple[float, NodeFacts] | None = None
+        self._known: tuple[float, Lasting] | None = None
+        self._job = ""
+        self._view = ClusterView(ports.kube, ports.clock)
         self._pulse: object = None
         self._started: datetime | None = None
         self._sentence = ""
@@ -58,10 +58,12 @@ class Turner:
 
         While somebody watches, what the machine is is read in every turn.
         """
-        known = None if watched else self._known_facts()
-        evidence = glance(self._ports, self._world, known)
+        # A job may change what otherwise lasts, to the last moment before its end.
+        known = None if watched or job or self._job else self._still_known()
+        self._job = job
+        evidence = glance(self._ports, self._world, known, self._view)
         if known is None:
-            self._facts = (self._ports.clock.monotonic(), evidence.facts)
+            self._remember(evidence)
         did = () if job else self._act(evidence)
         if close or self._needs_close_look(evidence, bool(job)):
             evidence = self.look_closely()
@@ -72,7 +74,7 @@ class Turner:
     def look_closely(self) -> Evidence:
         """Run every check of the present phase on everything there is."""
         evidence = gather(self._ports, self._world)
-        self._facts = (self._ports.clock.monotonic(), evidence.facts)
+        self._remember(evidence)
         phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
         self._results = registry.look_all(evidence, phase)
         self._looked = self._ports.clock.monotonic()
@@ -94,14 +96,18 @@ class Turner:
             return CLOSE_LOOK_TROUBLED_SECONDS
         return CLOSE_LOOK_WARNED_SECONDS
 
-    def _known_facts(self) -> NodeFacts | None:
-        """Return the facts of the last turns while they are fresh."""
+    def _remember(self, evidence: Evidence) -> None:
+        lasting = Lasting(facts=evidence.facts, kernel_settings=evidence.kernel_settings)
+        self._known = (self._ports.clock.monotonic(), lasting)
+
+    def _still_known(self) -> Lasting | None:
+        """Return what was read in the last turns while it is fresh."""
         pulse = self._ports.machine.pulse()
-        is_old = self._facts is not None and self._ports.clock.monotonic() - self._facts[0] >= FACTS_SECONDS
+        is_old = self._known is not None and self._ports.clock.monotonic() - self._known[0] >= LASTING_SECONDS
         if is_old or pulse != self._pulse:
-            self._facts = None
+            self._known = None
         self._pulse = pulse
-        return self._facts[1] if self._facts else None
+        return self._known[1] if self._known else None
 
     def _act(self, evidence: Evidence) -> tuple[str, ...]:
         site = self._world.store.site() if self._world.store else None
@@ -148,6 +154,7 @@ class Turner:
             job=job,
             rehearsed=self._ports.rehearsed,
             agent_version=__version__,
+            link=evidence.link or LinkStatus(),
         )
 
     def _dated(self, findings: tuple[Finding, ...], now: str) -> tuple[Finding, ...]:

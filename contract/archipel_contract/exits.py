@@ -16,7 +16,7 @@ class Exit(IntEnum):
     FAILED = 4
     """The work began and did not finish; the finding says what to do. Running the command again resumes it."""
     AGENT_AWAY = 5
-    """The agent does not answer, and the command needs it."""
+    """The agent does not answer, and the command needs it; for `archipel fleet` it is the controller that does not."""
     NOT_PERMITTED = 6
     """This user may not do that; standard error names the role it takes."""
     BUSY = 7

@@ -29,6 +29,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "tui": ("archipel_tui.main", "tui", "the technician's screen"),
     "agent": ("archipel_agent.cli.agent", "agent", "run the agent itself (systemd does this)"),
+    "fleet": (
+        "archipel_fleet.cli.main",
+        "fleet",
+        "the fleet: its controller, its sites, who is silent and why",
+    ),
+    "rehearse": (
+        "archipel_agent.cli.rehearse",
+        "agent",
+        "many simulated sites on a real broker: demo, training, load",
+    ),
     "completion": ("archipel_agent.cli.completion", "agent", "completion script for bash or zsh"),
 }
 

@@ -160,7 +160,8 @@ CONVERSATION = """\
 
 1. The node connects with a clean session, its node id as client id, and a will: the retained message `presence` with
    `connected` false and the number of this connection.
-2. It subscribes to its `down/#` and to the controller's presence, and publishes `presence` with `connected` true.
+2. It subscribes to its `down/#` and to the controller's presence, and publishes `presence` with `connected` true. A node
+   that dials in subscribes to its `down/#` only: its `hello` says that the call stands, and its will that it is over.
 3. It sends `hello`, and again with growing pauses until `welcome` names its connection. Until then it sends nothing else.
 4. After the welcome it sends what is in its outbox: first the state (whole, or as a delta where the welcome's hash is the
    state it last had acknowledged), then results and gaps, events, and metrics; within a lane in the order of sequences.
@@ -173,8 +174,8 @@ CONVERSATION = """\
    answered by `ask` with `full`.
 8. `incarnation` in the welcome names the life of the controller's database. When it is another than before, the
    controller was restored from a copy: the node offers again what it still keeps, and declares what it does not.
-9. A node that dials in on schedule waits for the acknowledgements and disconnects in order, so that no will is sent. One
-   that is always on sends `presence` with `connected` false before it leaves in order.
+9. A node that dials in on schedule waits for the acknowledgements and hangs up without a farewell, so that the broker sends
+   its will. One that is always on sends `presence` with `connected` false before it leaves in order.
 
 The will of an old connection may arrive after a new one stands; its `connection` is smaller and it is ignored. Contact is
 judged by when messages arrive, never by the node's clock.
@@ -231,7 +232,7 @@ With the dictionary saved as `1.txt` (decode the base64 above):
 
 ```
 mosquitto_sub -h 127.0.0.1 -p 1883 -t '{topics.ALL_UP}' -F '%t %x' | python3 -c '
-import json, sys, zlib
+import sys, zlib
 words = open("1.txt", "rb").read()
 for line in sys.stdin:
     topic, _, text = line.rstrip().partition(" ")
@@ -239,7 +240,7 @@ for line in sys.stdin:
     if data[:1] == b"x":
         data = zlib.decompressobj(zdict=words).decompress(data) if data[1] & 32 else zlib.decompress(data)
     if data:
-        print(topic, json.loads(data.partition(b"\\n")[2]), flush=True)
+        print(topic, data.partition(b"\\n")[2].decode(), flush=True)
 '
 ```
 """

@@ -149,8 +149,10 @@ class LinkStatus:
     last_answer_at: str = ""  # when the controller last answered
     next_call_at: str = ""  # when the next attempt or planned call is due; empty while connected
     message: str = ""  # what went wrong last, in one line
+    code: str = ""  # of the finding `message` belongs to: a CarrierFailed's; empty while nothing is wrong
     waiting: int = 0  # messages in the outbox
     waiting_bytes: int = 0
+    limit_bytes: int = 0  # how much the outbox may hold before it drops the oldest; 0 if that is not known
     dropped: int = 0  # messages declared as gaps since the agent started
 
 

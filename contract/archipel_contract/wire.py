@@ -10,6 +10,7 @@ import functools
 import json
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -51,7 +52,11 @@ def from_json(shape: type[T], body: bytes | str) -> T:
 
 def from_data(shape: type[T], data: Any) -> T:
     """Return the `shape` that `data` (as from `json.loads`) describes; raise WireError with the place if it does not."""
-    return typing.cast(T, _read(shape, data, shape.__name__ if isinstance(shape, type) else str(shape)))
+    try:
+        return typing.cast(T, _reader(typing.cast(Any, shape))(data))
+    except _Misfit as misfit:
+        name = shape.__name__ if isinstance(shape, type) else str(shape)
+        raise WireError("; ".join(f"{name}{place}{what}" for place, what in misfit.problems)) from None
 
 
 def request_from_json(shape: type[T], body: bytes | str) -> T:
@@ -61,7 +66,7 @@ def request_from_json(shape: type[T], body: bytes | str) -> T:
     this to what `validate` accepts, which would cost the agent 10 MiB for its one kind of request.
     """
     value = from_json(shape, body)
-    known = {name for name, _, _ in _fields(typing.cast(type, shape))}
+    known = {field.name for field in dataclasses.fields(typing.cast(type, shape))}
     unknown = sorted(str(key) for key in json.loads(body) if key not in known)
     if unknown:
         raise WireError(
@@ -70,87 +75,159 @@ def request_from_json(shape: type[T], body: bytes | str) -> T:
     return value
 
 
+# --- readers: one function for each type, made at its first use, since a controller reads thousands of messages a second ---
+
+_Reader = Callable[[Any], Any]
+_EXACT = (str, int, bool)  # values of exactly these types are taken without asking further
+
+
+class _Misfit(Exception):
+    """Data does not fit; each problem is its place, which grows on the way out, and what is wrong there."""
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        super().__init__()
+        self.problems = problems
+
+    def at(self, place: str) -> "_Misfit":
+        return _Misfit(*((place + inner, what) for inner, what in self.problems))
+
+
 @functools.cache
-def _fields(shape: type) -> tuple[tuple[str, Any, bool], ...]:
-    hints = typing.get_type_hints(shape)
-    return tuple(
-        (
-            field.name,
-            hints[field.name],
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-        )
-        for field in dataclasses.fields(shape)
-    )
-
-
-def _read(shape: Any, data: Any, place: str) -> Any:
+def _reader(shape: Any) -> _Reader:
     if shape is Any or shape is object:
-        return data
+        return _as_it_is
     origin = typing.get_origin(shape)
     if origin is not None:
-        return _read_generic(origin, typing.get_args(shape), data, place)
+        return _generic_reader(origin, typing.get_args(shape))
     if dataclasses.is_dataclass(shape):
-        return _read_dataclass(typing.cast(type, shape), data, place)
+        return _dataclass_reader(typing.cast(type, shape))
     if isinstance(shape, type) and issubclass(shape, enum.Enum):
-        return _read_enum(shape, data, place)
-    return _read_scalar(shape, data, place)
+        return _enum_reader(shape)
+    return _scalar_reader(shape)
 
 
-def _read_generic(origin: Any, arguments: tuple[Any, ...], data: Any, place: str) -> Any:
-    if origin in (typing.Union, types.UnionType):
-        if data is None and type(None) in arguments:
-            return None
-        choices = [choice for choice in arguments if choice is not type(None)]
-        return _read_union(choices, data, place)
-    if origin in (tuple, list):
-        if not isinstance(data, list):
-            raise WireError(f"{place}: expected a list")
-        return origin(_read(arguments[0], item, f"{place}[{index}]") for index, item in enumerate(data))
-    if origin is dict:
-        if not isinstance(data, dict):
-            raise WireError(f"{place}: expected an object")
-        return {key: _read(arguments[1], item, f"{place}.{key}") for key, item in data.items()}
-    raise WireError(f"{place}: {origin} is not a type of the wire")
-
-
-def _read_union(choices: list[Any], data: Any, place: str) -> Any:
-    problems = []
-    for choice in choices:
-        try:
-            return _read(choice, data, place)
-        except WireError as error:
-            problems.append(str(error))
-    raise WireError("; ".join(problems))
-
-
-def _read_dataclass(shape: type, data: Any, place: str) -> Any:
-    if not isinstance(data, dict):
-        raise WireError(f"{place}: expected an object")
-    values = {}
-    for name, hint, required in _fields(shape):
-        if name in data:
-            values[name] = _read(hint, data[name], f"{place}.{name}")
-        elif required:
-            raise WireError(f"{place}.{name}: missing")
-    return shape(**values)
-
-
-def _read_enum(shape: type[enum.Enum], data: Any, place: str) -> enum.Enum:
-    if not isinstance(data, str | int) or isinstance(data, bool):
-        raise WireError(f"{place}: expected one of {[member.value for member in shape]}")
-    try:
-        return shape(data)
-    except ValueError:
-        # A newer program may know more values; each enum that may grow has a member UNKNOWN for them.
-        unknown = shape.__members__.get("UNKNOWN")
-        if unknown is None:
-            raise WireError(f"{place}: {data!r} is none of {[member.value for member in shape]}") from None
-        return unknown
-
-
-def _read_scalar(shape: Any, data: Any, place: str) -> Any:
-    if shape is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if not isinstance(data, shape) or (shape is int and isinstance(data, bool)):
-        raise WireError(f"{place}: expected {getattr(shape, '__name__', shape)}")
+def _as_it_is(data: Any) -> Any:
     return data
+
+
+def _generic_reader(origin: Any, arguments: tuple[Any, ...]) -> _Reader:
+    if origin in (typing.Union, types.UnionType):
+        readers = [_reader(choice) for choice in arguments if choice is not type(None)]
+        return _union_reader(readers, type(None) in arguments)
+    if origin in (tuple, list):
+        return _list_reader(origin, _reader(arguments[0]))
+    if origin is dict:
+        return _dict_reader(_reader(arguments[1]))
+    raise WireError(f"{origin} is not a type of the wire")
+
+
+def _union_reader(readers: list[_Reader], optional: bool) -> _Reader:
+    def read(data: Any) -> Any:
+        if data is None and optional:
+            return None
+        problems: list[tuple[str, str]] = []
+        for one in readers:
+            try:
+                return one(data)
+            except _Misfit as misfit:
+                problems += misfit.problems
+        raise _Misfit(*problems)
+
+    return read
+
+
+def _list_reader(origin: Callable[[Any], Any], one: _Reader) -> _Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, list):
+            raise _Misfit(("", ": expected a list"))
+        found = []
+        for item in data:
+            try:
+                found.append(one(item))
+            except _Misfit as misfit:
+                raise misfit.at(f"[{len(found)}]") from None
+        return origin(found)
+
+    return read
+
+
+def _dict_reader(one: _Reader) -> _Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _Misfit(("", ": expected an object"))
+        if one is _as_it_is:
+            return dict(data)
+        found = {}
+        for key, item in data.items():
+            try:
+                found[key] = one(item)
+            except _Misfit as misfit:
+                raise misfit.at(f".{key}") from None
+        return found
+
+    return read
+
+
+def _dataclass_reader(shape: type) -> _Reader:
+    @functools.cache
+    def fields() -> tuple[tuple[str, Any, _Reader, bool], ...]:
+        hints = typing.get_type_hints(shape)
+        return tuple(
+            (
+                field.name,
+                hints[field.name] if hints[field.name] in _EXACT else None,
+                _reader(hints[field.name]),
+                field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            )
+            for field in dataclasses.fields(shape)
+        )
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise _Misfit(("", ": expected an object"))
+        values = {}
+        for name, exact, one, required in fields():
+            if name in data:
+                value = data[name]
+                if type(value) is exact:
+                    values[name] = value
+                    continue
+                try:
+                    values[name] = one(value)
+                except _Misfit as misfit:
+                    raise misfit.at(f".{name}") from None
+            elif required:
+                raise _Misfit((f".{name}", ": missing"))
+        return shape(**values)
+
+    return read
+
+
+def _enum_reader(shape: type[enum.Enum]) -> _Reader:
+    known = {member.value: member for member in shape}
+    # A newer program may know more values; each enum that may grow has a member UNKNOWN for them.
+    unknown = shape.__members__.get("UNKNOWN")
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, str | int) or isinstance(data, bool):
+            raise _Misfit(("", f": expected one of {list(known)}"))
+        found = known.get(data, unknown)
+        if found is None:
+            raise _Misfit(("", f": {data!r} is none of {list(known)}"))
+        return found
+
+    return read
+
+
+def _scalar_reader(shape: Any) -> _Reader:
+    def read(data: Any) -> Any:
+        if shape is float and isinstance(data, int) and not isinstance(data, bool):
+            try:
+                return float(data)
+            except OverflowError:
+                raise _Misfit(("", ": too large a number")) from None
+        if not isinstance(data, shape) or (shape is int and isinstance(data, bool)):
+            raise _Misfit(("", f": expected {getattr(shape, '__name__', shape)}"))
+        return data
+
+    return read

@@ -50,6 +50,8 @@ class Arrival:
     envelope: Envelope
     body: Any
     payload: bytes
+    retained: bool = False
+    """The broker's stored copy: it tells what was so, not that the node speaks now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,7 @@ class NodeRow:
     warnings: int = 0
     clock: str = ""
     clock_offset_ms: int | None = None  # the device's clock less ours, when last heard
+    waiting: int | None = None  # messages in its outbox, as its last hello said
     rehearsed: bool = False
 
 
@@ -137,7 +138,7 @@ class EventRow:
     site_id: str
     kind: EventKind
     at: int
-    sure: bool  # False: the device's clock could not be trusted and its time could only be reckoned
+    sure: bool  # False: the device's clock could not be trusted; its time is only known to lie between others
     received: int
     subject: str = ""
     before: str = ""
@@ -256,6 +257,10 @@ class FleetSummary:
     rehearsed: int  # sites
     controller_since: int  # when this controller process began to listen
     away: tuple[Span, ...] = ()  # the last times the controller was not listening
+    # What a list of this scope can be filtered by, with how many sites each has.
+    customers: dict[str, int] = field(default_factory=dict)
+    k3s_versions: dict[str, int] = field(default_factory=dict)
+    os_names: dict[str, int] = field(default_factory=dict)
 
 
 class AccountRole(StrEnum):

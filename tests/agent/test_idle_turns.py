@@ -6,11 +6,14 @@ from typing import Any
 
 from archipel_agent.observe import World
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Machine, Ports
+from archipel_agent.ports import KubeApi, KubeReply, KubeWatch, Machine, Ports
 from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.scenario import Scenario
-from archipel_agent.turn import FACTS_SECONDS, Turner
+from archipel_agent.turn import LASTING_SECONDS, Turner
 from archipel_contract.facts import NodeFacts
+from archipel_contract.status import Health
+from tests.chaos.crashes import UP, prepared
+from tests.chaos.node import Node
 from tests.fakes.clock import VirtualClock
 
 
@@ -54,7 +57,7 @@ def test_what_the_machine_is_is_read_once_a_minute_and_not_in_every_turn(tmp_pat
     for _ in range(60):
         turner.turn()
         clock.advance(10.0)
-    assert machine.asked in range(int(600 / FACTS_SECONDS) - 1, int(600 / FACTS_SECONDS) + 2)
+    assert machine.asked in range(int(600 / LASTING_SECONDS) - 1, int(600 / LASTING_SECONDS) + 2)
 
 
 def test_a_cable_that_is_pulled_has_the_machine_read_at_once(tmp_path: Path) -> None:
@@ -78,3 +81,54 @@ def test_a_turn_asked_to_look_closely_reads_it(tmp_path: Path) -> None:
     turner, machine, _ = settled(tmp_path)
     turner.turn(close=True)
     assert machine.asked == 1
+
+
+def test_while_a_job_runs_and_once_after_it_everything_is_read(tmp_path: Path) -> None:
+    turner, machine, clock = settled(tmp_path)
+    for job in ("j-1", "j-1", "", ""):
+        turner.turn(job=job)
+        clock.advance(2.0)
+    assert machine.asked == 3
+
+
+class CountedKubeApi:
+    """An API that notes what it is asked; all else is the inner one's."""
+
+    def __init__(self, inner: KubeApi) -> None:
+        self._inner = inner
+        self.asked: list[str] = []
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+    ) -> KubeReply:
+        """See ports.KubeApi."""
+        self.asked.append(path)
+        return self._inner.request(method, path, body, content_type)
+
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi."""
+        return self._inner.watch(path)
+
+    def close(self) -> None:
+        """See ports.KubeApi."""
+        self._inner.close()
+
+
+def test_idle_turns_of_a_site_list_nothing_and_still_see_a_k3s_that_ends() -> None:
+    node = Node(prepared((UP,)))
+    node.clock.advance(600.0)
+    kube = CountedKubeApi(node.ports.kube)
+    turner = Turner(
+        replace(node.ports, kube=kube), World(paths=node.paths, store=node.store), "n-0123456789abcdef"
+    )
+    assert turner.turn().health is Health.HEALTHY
+    kube.asked.clear()
+    for _ in range(30):
+        node.clock.advance(10.0)
+        assert turner.turn().health is Health.HEALTHY
+    assert set(kube.asked) == {"/readyz"} and len(kube.asked) == 10
+    node.ports.k3s.stop()
+    assert not turner.turn().cluster.reachable
+    node.ports.k3s.start()
+    node.clock.advance(60.0)
+    assert turner.turn().health is Health.HEALTHY

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archipel_agent.host.clock import SystemClock, SystemEntropy
+from archipel_agent.link.engine import Budget
 from archipel_agent.link.link import Link, LinkParts
 from archipel_agent.state.database import Database, StateUnusable
 from archipel_agent.state.store import Store
@@ -79,6 +80,7 @@ def link_of(directory: Path, broker: str, store: Store) -> Link:
             carrier=lambda: MqttCarrier(url, NODE),
             free_bytes=lambda: os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize,
             first_spread=0.2,
+            budget=Budget(rate=5000.0, burst=1000.0, answer=2.0),
         )
     )
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from archipel_contract import reference, schema
+from archipel_contract import pagework, reference, schema
 from archipel_contract.api import ENDPOINTS
 from archipel_contract.catalogue import entries
 from archipel_contract.exits import Exit
@@ -63,8 +63,8 @@ def test_docstrings_behind_attributes_are_found_on_one_line() -> None:
         third = 3
         """Three."""
 
-    assert reference.attribute_docs(Sample) == {"first": "One, in two lines.", "third": "Three."}
+    assert pagework.attribute_docs(Sample) == {"first": "One, in two lines.", "third": "Three."}
 
 
 def test_cells_of_tables_keep_their_bars() -> None:
-    assert reference.table(("a",), [("x|y",)]) == "| a |\n| --- |\n| x\\|y |\n"
+    assert pagework.table(("a",), [("x|y",)]) == "| a |\n| --- |\n| x\\|y |\n"

@@ -119,7 +119,7 @@ def _explained(fleet: Fleet, ground: Ground, story: Story) -> None:
 
 
 def _filled_in(fleet: Fleet) -> str:
-    events = _site(fleet, CUT).get("events", [])
+    events = _site(fleet, CUT).get("timeline", [])
     told = [one for one in events if one["kind"] == "finding-appeared" and one["node_name"] == f"{CUT}-a"]
     return f"{told[0]['subject']} appeared while the link was cut" if told else ""
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("install", "technician", "site", "listeners", "hardening", "files")
+PAGES = ("install", "technician", "site", "listeners", "hardening", "files", "fleet-admin")
 
 
 def text(page: str) -> str:

@@ -3,8 +3,10 @@
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from archipel_agent.k3s.config import KERNEL_SETTINGS, config_values, k3s_files
 from archipel_agent.paths import Paths
@@ -14,6 +16,9 @@ from archipel_contract.exits import Exit
 from archipel_contract.launcher import COMMANDS
 from archipel_contract.site import K3sBinary, Network, NodeSpec, Origin, SiteDocument
 from archipel_contract.status import Health
+from archipel_fleet.cli.main import application
+from archipel_fleet.cli.screen import MARK_OF_CONTACT
+from archipel_fleet.records import AccountRole, ContactState
 from tests.docs import pages
 from tests.hosts import shell
 
@@ -42,6 +47,14 @@ def without_sudo(words: list[str]) -> list[str]:
     return words[1:] if words[0] == "sudo" else words
 
 
+def read_by_typer(words: list[str]) -> None:
+    """Have the command of the fleet read its words, without doing anything."""
+    command: Any = typer.main.get_command(application())
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("archipel fleet", list(words))
+
+
 @pytest.mark.parametrize(
     ("page", "words"), TYPED, ids=[f"{page}: {' '.join(words)}" for page, words in TYPED]
 )
@@ -49,7 +62,9 @@ def test_a_command_on_a_page_can_be_typed_like_that(page: str, words: list[str])
     program, *rest = without_sudo(words)
     if program == "archipel":
         module, _, _ = COMMANDS[rest[0]]
-        if rest[0] == "tui":
+        if rest[0] == "fleet":
+            read_by_typer(rest[1:])
+        elif rest[0] == "tui":
             importlib.import_module(module)
         else:
             example = ["cgroup-v1" if word == "CODE" else word for word in rest[1:]]
@@ -167,3 +182,11 @@ def test_places_of_the_site_are_the_ones_we_never_write() -> None:
     assert len(places) >= 6
     for place in places:
         assert not any(path.match(place.rstrip("/")) for path in written), place
+
+
+def test_every_contact_every_health_and_every_role_is_explained_to_the_fleets_admin() -> None:
+    rows = {code: row for row in pages.rows("fleet-admin") for code in pages.codes(row[0])}
+    assert {str(one) for one in (*ContactState, *AccountRole)} <= set(rows)
+    marks = {str(one): MARK_OF_CONTACT[one].value[0] for one in ContactState}
+    assert {name: pages.codes(rows[name][1])[0] for name in marks} == marks
+    assert all(f"`{health}`" in pages.text("fleet-admin") for health in Health)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from archipel_agent.ports import Completed, K3sHost, KubeApi, KubeReply, Runner, UnitSpec
+from archipel_agent.ports import Completed, K3sHost, KubeApi, KubeReply, KubeWatch, Runner, UnitSpec
 from archipel_contract.status import K3sStatus
 from tests.fakes.clock import VirtualClock
 from tests.fakes.power import Power
@@ -99,6 +99,11 @@ class PoweredKubeApi:
         reply = self._inner.request(method, path, body, content_type)
         self._power.point(f"after {method} {path}")
         return reply
+
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi."""
+        self._power.check()
+        return self._inner.watch(path)
 
     def close(self) -> None:
         """See ports.KubeApi."""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from archipel_agent.ports import CommandFailed, Completed, KubeReply, UnitSpec
+from archipel_agent.k3s.kubewatch import NoWatch
+from archipel_agent.ports import CommandFailed, Completed, KubeReply, KubeWatch, UnitSpec
 from archipel_contract.status import K3sStatus
 
 
@@ -99,6 +100,10 @@ class AnsweringKubeApi:
         if answer is None:
             return KubeReply(status=0, body=b"connection refused")
         return KubeReply(status=200, body=answer)
+
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi: it tells nothing unasked."""
+        return NoWatch()
 
     def close(self) -> None:
         """See ports.KubeApi."""

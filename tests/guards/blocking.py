@@ -57,5 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, function in buster.functions.items():
         if name.startswith(("os.", "io.")):
             _let_pass_memory(function)
+            # FastAPI looks up where each route stands in the source, once, when it is first asked for.
+            function.can_block_in("fastapi/routing.py", "_extract_endpoint_context")
     buster.activate()
     config.add_cleanup(buster.deactivate)

@@ -1,8 +1,8 @@
 """A process started outside the one door is a failure.
 
-Allowed: through the agent's door (`host/run.py`), through the door of the test hosts
-(`tests/hosts/shell.py`), and from tests marked `real_process`. Which processes are left over afterwards is
-the business of `tests.guards.leftovers`.
+Allowed: through the doors of agent and controller (`host/run.py`, `host/process.py`), through those of the
+test hosts (`tests/hosts/shell.py`) and test brokers (`tests/brokers/servers.py`), and from tests marked
+`real_process`. Which processes are left over afterwards is the business of `tests.guards.leftovers`.
 """
 
 from typing import Any
@@ -12,7 +12,12 @@ import pytest
 from tests.guards import audit
 from tests.guards.violations import GuardError, report, running_test
 
-DOORS = ("/archipel_agent/host/run.py", "/tests/hosts/shell.py")
+DOORS = (
+    "/archipel_agent/host/run.py",
+    "/archipel_fleet/host/process.py",
+    "/tests/hosts/shell.py",
+    "/tests/brokers/servers.py",
+)
 EVENTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system", "pty.spawn")
 
 # Set on a test that started a process, by whatever door.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from archipel_contract.facts import ClockQuality
-from archipel_contract.status import Health
+from archipel_contract.status import Health, LinkMode, LinkState, LinkStatus
 from tests.fakes.agent_server import FakeAgent
 from tests.tui import scenes
 from tests.tui.conftest import Opened
@@ -98,3 +98,48 @@ async def test_the_name_of_a_box_cannot_steer_the_terminal(opened: Opened, agent
     agent.push(replace(good, node=replace(good.node, node_name="a\x1b[2Jb"), sentence="one\x1b]0;x\x07two"))
     async with opened(wait="ab") as session:
         assert "onetwo" in await session.until("onetwo")
+
+
+CONNECTED = LinkStatus(
+    mode=LinkMode.ALWAYS_ON,
+    state=LinkState.CONNECTED,
+    broker="mqtt://127.0.0.1:1883",
+    last_answer_at="2026-01-02T03:03:05Z",
+)
+
+
+async def test_a_box_without_a_fleet_says_nothing_of_one(opened: Opened) -> None:
+    async with opened() as session:
+        assert "Fleet" not in await session.until("+ Healthy")
+
+
+async def test_a_box_with_a_fleet_tells_how_the_link_stands_and_when_it_was_last_heard(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    agent.push(replace(scenes.healthy(), link=CONNECTED))
+    async with opened() as session:
+        assert "heard 1 min" in await session.until("+ connected,")
+        agent.push(replace(scenes.healthy(), link=replace(CONNECTED, state=LinkState.UNANSWERED)))
+        await session.until("! controller silent")
+        agent.push(replace(scenes.healthy(), link=LinkStatus(state=LinkState.UNKNOWN)))
+        await session.until("? not known")
+
+
+async def test_an_away_broker_is_told_with_what_waits_and_what_was_lost_and_the_box_stays_healthy(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    away = replace(CONNECTED, state=LinkState.AWAY, last_answer_at="", waiting=12, dropped=3)
+    agent.push(replace(scenes.healthy(), link=away))
+    async with opened() as session:
+        text = await session.until("! broker away")
+        assert "never heard" in text and "12 waiting" in text and "3 dropped" in text and "+ Healthy" in text
+
+
+async def test_a_box_that_dials_in_tells_when_it_calls_next_in_german_too(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    quiet = replace(CONNECTED, state=LinkState.PLANNED_QUIET, next_call_at="2026-01-02T04:00:00Z")
+    agent.push(replace(scenes.healthy(), link=quiet))
+    async with opened(language="de") as session:
+        text = await session.until("+ still wie geplant,")
+        assert "Flotte" in text and "Anruf" in text and "vor 1 min" in text

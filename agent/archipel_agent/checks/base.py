@@ -13,7 +13,7 @@ from archipel_agent.ports import Listener
 from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Finding, Verdict
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import ClusterStatus, K3sStatus
+from archipel_contract.status import ClusterStatus, K3sStatus, LinkStatus
 
 
 class Phase(StrEnum):
@@ -73,6 +73,7 @@ class Evidence:
     userland_bits: int | None = None  # 32 or 64: what programs are built for, whatever the kernel is
     empty_files: tuple[str, ...] | None = None  # files k3s needs at its start that have no content
     resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
+    link: LinkStatus | None = None
 
 
 class CheckModule(Protocol):

@@ -38,6 +38,9 @@ from archipel_agent.checks import (
     kernel_modules,
     kernel_settings,
     kubernetes_api,
+    link_broker,
+    link_controller,
+    link_outbox,
     memory_cgroup,
     memory_pressure,
     name_servers,
@@ -99,6 +102,10 @@ CHECKS: tuple[CheckModule, ...] = (
     # the agent
     settings,
     own_state,
+    # its link to the fleet
+    link_broker,
+    link_controller,
+    link_outbox,
     # k3s and what it keeps
     k3s_binary,
     k3s_bundle,

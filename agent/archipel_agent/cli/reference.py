@@ -10,7 +10,7 @@ from dataclasses import fields
 from archipel_agent.cli.completion import parsers
 from archipel_agent.settings import FILE, PREFIX, Settings
 from archipel_contract.launcher import COMMANDS
-from archipel_contract.reference import MADE, attribute_docs, table
+from archipel_contract.pagework import MADE, attribute_docs, table
 
 
 def pages() -> dict[str, str]:

@@ -9,7 +9,7 @@ from archipel_agent.cli.output import Mark, duration, size
 from archipel_agent.cli.reader import REHEARSED, reader
 from archipel_contract.exits import Exit
 from archipel_contract.facts import NodeFacts, NodeUsage
-from archipel_contract.status import ClusterStatus, Health, NodeStatus, Report
+from archipel_contract.status import ClusterStatus, Health, LinkState, LinkStatus, NodeStatus, Report
 
 EXAMPLES = """\
   archipel status
@@ -24,6 +24,13 @@ MARK_OF_HEALTH = {
     Health.NOT_SET_UP: Mark.OPEN,
     Health.STOPPED: Mark.WARN,
     Health.WORKING: Mark.NOW,
+}
+LINK_WORDS = {
+    LinkState.CONNECTED: "connected",
+    LinkState.UNANSWERED: "connected, but the controller does not answer",
+    LinkState.PLANNED_QUIET: "quiet as planned",
+    LinkState.AWAY: "away",
+    LinkState.UNKNOWN: "not known; only a running agent knows",
 }
 BAD_PODS_SHOWN = 8
 SILENCE_SECONDS = 15.0
@@ -112,10 +119,28 @@ def _rows(report: Report) -> list[list[str]]:
         rows.append(["cluster", _cluster(report.cluster)])
     rows.append(["load", _load(usage)])
     rows.append(["clock", node.clock.value])
+    if report.link.state is not LinkState.OFF:
+        rows.append(["link", _link(report.link, report.at)])
     rows.append(["as of", report.at])
     if report.job:
         rows.append(["job", f"{report.job} is running; archipel agent watch"])
     return rows
+
+
+def _link(link: LinkStatus, now: str) -> str:
+    words = LINK_WORDS[link.state]
+    if link.state is LinkState.UNKNOWN:
+        return words
+    parts = [f"{words} ({link.message})" if link.message and link.state is LinkState.AWAY else words]
+    answered = _age(link.last_answer_at, now)
+    parts.append("never answered" if answered is None else f"last answer {duration(answered)} ago")
+    if link.waiting:
+        parts.append(f"{link.waiting} messages wait")
+    if link.dropped:
+        parts.append(f"{link.dropped} dropped")
+    if link.next_call_at:
+        parts.append(f"next call {link.next_call_at}")
+    return ", ".join(parts)
 
 
 def _machine(facts: NodeFacts) -> str:

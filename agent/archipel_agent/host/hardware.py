@@ -1,20 +1,33 @@
 """What the hardware and the operating system say of themselves: model, release, temperature, throttling, uptime."""
 
+import os
 from pathlib import Path
 
 from archipel_contract.facts import InitSystem, Throttling
 
 # Bits of the Raspberry Pi firmware's get_throttled word (raspberrypi.com documentation of vcgencmd get_throttled).
 UNDER_VOLTAGE, CAPPED, THROTTLED, UNDER_VOLTAGE_SEEN = 1 << 0, 1 << 1, 1 << 2, 1 << 16
+READ_BYTES = 64 << 10
+ZONES = "/sys/class/thermal"
 GET_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 def text(path: str) -> str:
     """Return the content of a small file without surrounding blanks and zero bytes; empty if it cannot be read."""
+    # Read a dozen times in every turn: plain descriptors take a third of what file objects and paths do.
     try:
-        return Path(path).read_bytes().decode(errors="replace").strip(" \t\r\n\0")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        parts = [os.read(descriptor, READ_BYTES)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, READ_BYTES))
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    return b"".join(parts).decode(errors="replace").strip(" \t\r\n\0")
 
 
 def os_release() -> dict[str, str]:
@@ -51,11 +64,18 @@ def uptime() -> float | None:
 def temperature() -> float | None:
     """Return the hottest thermal zone in degrees Celsius; None where there is none."""
     readings = []
-    for zone in Path("/sys/class/thermal").glob("thermal_zone*/temp"):
-        raw = text(str(zone))
+    for zone in _names(ZONES):
+        raw = text(f"{ZONES}/{zone}/temp") if zone.startswith("thermal_zone") else ""
         if raw.lstrip("-").isdigit():
             readings.append(int(raw) / 1000)
     return max(readings, default=None)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def throttling() -> Throttling:

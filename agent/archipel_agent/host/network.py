@@ -11,6 +11,7 @@ from archipel_agent.host.hardware import text
 from archipel_agent.ports import Listener
 from archipel_contract.facts import Nic, Route
 
+MADE = ("veth", "cni", "flannel", "docker", "br-", "virbr", "kube-", "tailscale", "wg", "dummy")
 ROUTE_UP = 0x1  # RTF_UP of <linux/route.h>
 
 
@@ -42,20 +43,18 @@ def nics() -> tuple[Nic, ...]:
 
 
 def pulse() -> object:
-    """Return what changes with a cable, an address or a route: the carriers, and the kernel's text of its routes."""
+    """Return what changes with a cable, an address or a route: the carriers of real NICs, and the kernel's routes."""
     carriers = [
         (name, text(f"/sys/class/net/{name}/carrier"))
         for name in os.listdir("/sys/class/net")
-        if not name.startswith("veth")
+        if not name.startswith(MADE) and name != "lo"
     ]
     return (tuple(carriers), text("/proc/net/route"))
 
 
 def _is_virtual(name: str) -> bool:
     """Whether software made the interface. A veth counts as real outside k3s' own names: in a container it is the NIC."""
-    if name.startswith(
-        ("veth", "cni", "flannel", "docker", "br-", "virbr", "kube-", "tailscale", "wg", "dummy")
-    ):
+    if name.startswith(MADE):
         return True
     return Path(f"/sys/class/net/{name}/bridge").exists() or Path(f"/sys/class/net/{name}/tun_flags").exists()
 

@@ -5,11 +5,15 @@ import signal
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 
+from archipel_agent.host.hardware import text
+
 TICKS = os.sysconf("SC_CLK_TCK")
+SET_CLOCK = timedelta(
+    seconds=2
+)  # a wall clock that is only disciplined differs by less from one turn to the next
 DEAD_STATES = "ZX"  # proc_pid_stat(5): a zombie is gone for our purposes, whether or not process 1 reaps it
 
 
@@ -23,9 +27,8 @@ class ProcessId:
 
 def identify(pid: int) -> ProcessId | None:
     """Return the living process with this pid, None if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+    stat = text(f"/proc/{pid}/stat")
+    if not stat:
         return None
     fields = stat[stat.rindex(")") + 2 :].split()  # the command name before may hold blanks and brackets
     return None if fields[0] in DEAD_STATES else ProcessId(pid, int(fields[19]))
@@ -33,13 +36,38 @@ def identify(pid: int) -> ProcessId | None:
 
 def alive_seconds(process: ProcessId) -> float:
     """Return for how long the process has lived."""
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    uptime = float(text("/proc/uptime").split()[0])
     return uptime - process.start_ticks / TICKS
+
+
+class StartTimes:
+    """When processes started, by the wall clock, and the same at every question.
+
+    Computed anew it would differ by hundredths of a second, and for one process in fifty the full second would change in
+    every turn. Only a wall clock that was set changes an answer.
+    """
+
+    MOST = 16
+
+    def __init__(self) -> None:
+        self._told: dict[ProcessId, datetime] = {}
+
+    def of(self, process: ProcessId, computed: datetime) -> datetime:
+        """Return what was told before, unless the wall clock was set since."""
+        told = self._told.get(process)
+        if told is None or abs(computed - told) >= SET_CLOCK:
+            if len(self._told) >= self.MOST:
+                self._told.clear()
+            told = self._told[process] = computed
+        return told
+
+
+_TIMES = StartTimes()
 
 
 def started_at(process: ProcessId) -> datetime:
     """Return when the process started, by the present wall clock."""
-    return datetime.now(UTC) - timedelta(seconds=alive_seconds(process))
+    return _TIMES.of(process, datetime.now(UTC) - timedelta(seconds=alive_seconds(process)))
 
 
 def end(process: ProcessId, grace_seconds: float) -> bool:

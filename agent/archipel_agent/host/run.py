@@ -154,6 +154,77 @@ def _await_record(record: Path, pid: int) -> None:
     raise CommandFailed(f"the process {pid} did not record itself in {record}")
 
 
+class Companion:
+    """A process that talks with us by lines and lives no longer than we do: when we go, its standard input ends.
+
+    Its group is its own, so that a Ctrl-C in our terminal reaches us alone.
+    """
+
+    def __init__(
+        self, argv: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None
+    ) -> None:
+        """Start argv, its standard error appended to `log`; raise CommandFailed when it cannot be started."""
+        words = [str(word) for word in argv]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as errors:
+            try:
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=clean_environment(extra=environment),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CommandFailed(f"{words[0]} cannot be started: {error.strerror or error}") from error
+        self.pid = self._process.pid
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """Return the descriptor of its standard output, for a selector."""
+        assert self._process.stdout is not None  # asked for above
+        return self._process.stdout.fileno()
+
+    def say(self, line: str) -> bool:
+        """Send it one line; False when it is gone."""
+        assert self._process.stdin is not None  # asked for above
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def heard(self) -> list[str] | None:
+        """Return the whole lines it has said, waiting for it to say something; None when it says no more."""
+        said = os.read(self.fileno(), 1 << 16)
+        if not said:
+            return None
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        return [line.decode(errors="replace") for line in lines]
+
+    def let_go(self) -> None:
+        """End its standard input, which asks it to end."""
+        assert self._process.stdin is not None  # asked for above
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self, grace_seconds: float) -> int:
+        """Let it go, end what is left of its group after the grace, and return its exit code."""
+        self.let_go()
+        try:
+            self._process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            for sign in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(self.pid, sign)
+                    self._process.wait(GRACE_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return int(self._process.wait())
+
+
 def replace_process(argv: Sequence[str | Path], environment: dict[str, str]) -> None:
     """Become argv (for `archipel kubectl`, whose terminal, signals and exit code are then kubectl's own)."""
     words = [str(word) for word in argv]

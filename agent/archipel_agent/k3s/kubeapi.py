@@ -1,4 +1,4 @@
-"""One kept-alive connection to this site's Kubernetes API, with the agent's own identity once it has one.
+"""One kept-alive connection to this site's Kubernetes API, with the agent's own identity once it has one, and its watches.
 
 Before that, and only then, it uses the administrator's certificate that k3s wrote. Nothing here raises for what the
 network does: an API that is away is an everyday observation.
@@ -8,11 +8,13 @@ import base64
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
 from pathlib import Path
 
-from archipel_agent.ports import Disk, KubeReply
+from archipel_agent.k3s.kubewatch import HttpsWatch, NoWatch
+from archipel_agent.ports import Disk, KubeReply, KubeWatch
 
 HOST = "127.0.0.1"
 PORT = 6443
@@ -38,6 +40,7 @@ class HttpsKubeApi:
         self._lock = threading.Lock()
         self._connection: http.client.HTTPSConnection | None = None
         self._bearer = ""
+        self._watches: list[HttpsWatch] = []
 
     def request(
         self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
@@ -51,12 +54,27 @@ class HttpsKubeApi:
                 self._close()  # an identity that was removed or replaced is read anew next time
             return reply
 
+    def watch(self, path: str) -> KubeWatch:
+        """Watch on a connection of its own; one that cannot be made is a watch that is over."""
+        with self._lock:
+            try:
+                context, bearer = self._credentials()
+                plain = socket.create_connection((HOST, PORT), TIMEOUT_SECONDS)
+                made = HttpsWatch(plain, context, f"{HOST}:{PORT}", path, bearer)
+            except (OSError, NoCredentials, ValueError):
+                return NoWatch()
+            self._watches.append(made)
+            return made
+
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and all watches."""
         with self._lock:
             self._close()
 
     def _close(self) -> None:
+        for watch in self._watches:
+            watch.give_up()  # whoever reads it, maybe this moment in another thread, closes it
+        self._watches.clear()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -78,16 +96,17 @@ class HttpsKubeApi:
             return KubeReply(status=0, body=str(error or type(error).__name__).encode())
 
     def _connect(self) -> http.client.HTTPSConnection:
+        context, self._bearer = self._credentials()
+        return http.client.HTTPSConnection(HOST, PORT, timeout=TIMEOUT_SECONDS, context=context)
+
+    def _credentials(self) -> tuple[ssl.SSLContext, str]:
+        """Return what the API is known by, and the token to show (empty where a certificate is shown instead)."""
         if self._disk.exists(self._identity):
             own = json.loads(self._disk.read(self._identity))
-            self._bearer = own["token"]
-            context = _context(own["ca"])
-        elif self._disk.exists(self._kubeconfig):
-            self._bearer = ""
-            context = self._admin_context()
-        else:
-            raise NoCredentials("k3s has not written its kubeconfig yet")
-        return http.client.HTTPSConnection(HOST, PORT, timeout=TIMEOUT_SECONDS, context=context)
+            return _context(own["ca"]), own["token"]
+        if self._disk.exists(self._kubeconfig):
+            return self._admin_context(), ""
+        raise NoCredentials("k3s has not written its kubeconfig yet")
 
     def _admin_context(self) -> ssl.SSLContext:
         text = self._disk.read(self._kubeconfig).decode()

@@ -2,11 +2,14 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from archipel_agent.ports import KubeReply
 from archipel_contract.site import Role
 from archipel_contract.status import ClusterNode, ClusterStatus, Pod
+
+Kubernetes = TypeVar("Kubernetes", ClusterNode, Pod)
 
 VERSION_LINE = re.compile(r"^k3s version (v\S+)", re.MULTILINE)
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:-rc(\d+))?\+k3s(\d+)")
@@ -46,14 +49,20 @@ def cluster(ready: KubeReply, nodes: KubeReply, pods: KubeReply) -> ClusterStatu
             reachable=True,
             ready=ready.status == 200,
             message="" if ready.status == 200 else ready.body.decode(errors="replace")[-200:],
-            nodes=tuple(_node(item) for item in json.loads(nodes.body)["items"]),
-            pods=tuple(_pod(item) for item in json.loads(pods.body)["items"]),
+            nodes=in_order(node(item) for item in json.loads(nodes.body)["items"]),
+            pods=in_order(pod(item) for item in json.loads(pods.body)["items"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return ClusterStatus(reachable=True, message=f"the API's answer cannot be read: {error!r}"[:200])
 
 
-def _node(item: dict[str, Any]) -> ClusterNode:
+def in_order(items: Iterable[Kubernetes]) -> tuple[Kubernetes, ...]:
+    """Return nodes or pods by namespace and name: what the API sends has no order to rely on."""
+    return tuple(sorted(items, key=lambda one: (getattr(one, "namespace", ""), one.name)))
+
+
+def node(item: dict[str, Any]) -> ClusterNode:
+    """Return one node; raise KeyError, TypeError or AttributeError for what is none."""
     conditions = {one["type"]: one for one in item.get("status", {}).get("conditions", [])}
     ready = conditions.get("Ready", {})
     labels = item["metadata"].get("labels", {})
@@ -68,7 +77,8 @@ def _node(item: dict[str, Any]) -> ClusterNode:
     )
 
 
-def _pod(item: dict[str, Any]) -> Pod:
+def pod(item: dict[str, Any]) -> Pod:
+    """Return one pod; raise KeyError, TypeError or AttributeError for what is none."""
     status = item.get("status", {})
     containers = status.get("containerStatuses", [])
     phase = status.get("phase", "Unknown")

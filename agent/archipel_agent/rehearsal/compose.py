@@ -11,6 +11,7 @@ from archipel_agent.rehearsal.disk import RehearsedDisk
 from archipel_agent.rehearsal.k3s import SimulatedK3sHost
 from archipel_agent.rehearsal.kube import SimulatedKubeApi
 from archipel_agent.rehearsal.machine import SimulatedMachine
+from archipel_agent.rehearsal.memory_disk import MemoryDisk
 from archipel_agent.rehearsal.recordings import VERSION
 from archipel_agent.rehearsal.runner import SimulatedFetcher, SimulatedRunner
 from archipel_agent.rehearsal.scenario import Scenario
@@ -41,7 +42,7 @@ def rehearse(
     used = disk or RehearsedDisk()
     deliver(paths, scenario, used)
     world = SimulatedWorld(clock, used, paths, scenario)
-    if isinstance(used, RehearsedDisk):
+    if isinstance(used, RehearsedDisk | MemoryDisk):
         used.describe(world.state)
     runner = SimulatedRunner(world)
     k3s = SimulatedK3sHost(world)

@@ -1,11 +1,15 @@
 """The rehearsed machine's disk: real files below a private root, in front of the machine the scenario describes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.rehearsal.state import MachineState
 from archipel_contract.facts import DiskSpace
 
+CARD = DiskSpace(
+    path="/", device="/dev/mmcblk0p2", kind="sd", filesystem="ext4", size_bytes=32 << 30, free_bytes=20 << 30
+)
 KERNEL_COMMAND_LINE = Path("/proc/cmdline")
 
 
@@ -30,11 +34,14 @@ class RehearsedDisk(SystemDisk):
         """Return the simulated card."""
         if self._state is None:
             return super().space(path)
-        return DiskSpace(
-            path="/",
-            device="/dev/mmcblk0p2",
-            kind="sd",
-            filesystem="ext4",
-            size_bytes=32 << 30,
-            free_bytes=self._state.free_bytes,
-        )
+        return card(self._state)
+
+
+def card(state: MachineState) -> DiskSpace:
+    """Return the disk everything of the machine lies on: an SD card, unless its facts name another."""
+    free = state.free_bytes
+    return (
+        replace(state.facts.disks[0], free_bytes=free)
+        if state.facts.disks
+        else replace(CARD, free_bytes=free)
+    )

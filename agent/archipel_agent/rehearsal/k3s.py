@@ -1,17 +1,17 @@
 """The simulated k3s behind the K3sHost port: kept by a simulated systemd, speaking in recorded lines."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from archipel_agent.host.clock import text
 from archipel_agent.ports import CommandFailed, UnitSpec
 from archipel_agent.rehearsal import recordings
 from archipel_agent.rehearsal.binary import version_in
+from archipel_agent.rehearsal.life import Run
 from archipel_agent.rehearsal.world import SimulatedWorld
 from archipel_contract.status import K3sStatus, ServiceState
 
 KEPT_BY = "systemd"
-CRASH_LOOP = 2  # as k3s/systemd.py counts
+CRASH_LOOP, STABLE_SECONDS = 2, 60.0  # as k3s/systemd.py counts
 WANTS = "multi-user.target.wants"
 
 
@@ -82,11 +82,10 @@ class SimulatedK3sHost:
             state = self._state()
             if run is None or state is ServiceState.ABSENT:
                 return K3sStatus(state=state, restarts=restarts, kept_by=KEPT_BY)
-            age = timedelta(seconds=world.clock.monotonic() - run.began)
             return K3sStatus(
                 state=state,
                 pid=run.pid,
-                started_at=text(world.clock.now() - age),
+                started_at=text(run.began_at),
                 restarts=restarts,
                 kept_by=KEPT_BY,
             )
@@ -97,9 +96,12 @@ class SimulatedK3sHost:
             return ServiceState.ABSENT
         if not life.asked:
             return ServiceState.STOPPED
-        if life.run is None or life.restarts >= CRASH_LOOP:
+        if life.run is None or (life.restarts >= CRASH_LOOP and not self._is_stable(life.run)):
             return ServiceState.FAILING
         return ServiceState.RUNNING if self._world.api_answers() else ServiceState.STARTING
+
+    def _is_stable(self, run: Run) -> bool:
+        return self._world.clock.monotonic() - run.began >= STABLE_SECONDS
 
     def log(self, lines: int) -> tuple[str, ...]:
         """See ports.K3sHost."""

@@ -8,17 +8,21 @@ import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from archipel_agent.k3s.identity import ACCOUNT, NAMESPACE, SECRET
-from archipel_agent.ports import KubeReply
+from archipel_agent.k3s.kubewatch import NoWatch
+from archipel_agent.ports import KubeReply, KubeWatch
 from archipel_agent.rehearsal import kubelists, kubeobjects, recordings
 from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.kubeobjects import failure, reply
+from archipel_agent.rehearsal.kubewatch import SimulatedWatch, Versions
 from archipel_agent.rehearsal.life import KUBECONFIG, LISTENS, READY, SERVES_AFTER_KUBECONFIG, Run
 from archipel_agent.rehearsal.world import SimulatedWorld
 
 READABLE = ("/readyz", "/livez", "/version")
 MAY_READ = ("nodes", "pods", "events", "namespaces", "services", "deployments", "daemonsets", "statefulsets")
+NO_QUORUM = "etcdserver: request timed out"  # what an API says whose datastore has lost its majority
 SECRET_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}"
 
 
@@ -37,6 +41,8 @@ class SimulatedKubeApi:
         self._kubeconfig = kubeconfig
         self._identity = identity
         self._caller: _Caller | None = None
+        self._versions = Versions()
+        self._watches: list[SimulatedWatch] = []
 
     def request(
         self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
@@ -46,12 +52,35 @@ class SimulatedKubeApi:
             self._world.settle()
             answer = self._answer(method, path, body, content_type)
             if answer.status in (0, 401):
-                self._caller = None
+                self.close()
             return answer
+
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi: who may list may watch."""
+        with self._world.lock:
+            self._world.settle()
+            if self._answer("GET", path, b"", "").status != 200:
+                return NoWatch()
+            place, _, query = path.partition("?")
+            made = SimulatedWatch(self._world, self._versions, place, query, lambda: self._items(place))
+            self._watches.append(made)
+            return made
 
     def close(self) -> None:
         """See ports.KubeApi."""
         self._caller = None
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
+
+    def _items(self, place: str) -> list[dict[str, Any]] | None:
+        """Return what a list holds now, None while the API does not serve it."""
+        world, run, datastore = self._world, self._world.life.run, self._world.datastore
+        if run is None or datastore is None or (world.cluster is not None and not world.cluster.has_quorum()):
+            return None
+        kubeobjects.settle(datastore, world.clock)
+        items: list[dict[str, Any]] = kubelists.listed(place, run, datastore, world)["items"]
+        return items
 
     def _answer(self, method: str, path: str, body: bytes, content_type: str) -> KubeReply:
         run, datastore, now = self._world.life.run, self._world.datastore, self._world.clock.monotonic()
@@ -71,6 +100,8 @@ class SimulatedKubeApi:
         self, run: Run, datastore: Datastore, method: str, path: str, sent: tuple[bytes, str]
     ) -> KubeReply:
         place, _, query = path.partition("?")
+        if self._world.cluster is not None and not self._world.cluster.has_quorum():
+            return failure(500, "InternalError", NO_QUORUM)
         if place in ("/readyz", "/livez"):
             if run.reaches(READY) > self._world.clock.monotonic():
                 return KubeReply(status=500, body=recordings.answer("readyz-500.txt").encode())
@@ -78,7 +109,9 @@ class SimulatedKubeApi:
         if place == "/version":
             return KubeReply(status=200, body=recordings.answer("version.json").encode())
         if method == "GET" and place in kubelists.LISTS:
-            return reply(200, kubelists.listed(place, run, datastore, self._world))
+            listed = kubelists.listed(place, run, datastore, self._world)
+            listed["metadata"]["resourceVersion"] = self._versions.of(place, listed["items"])
+            return reply(200, listed)
         return kubeobjects.handled(datastore, self._world.clock, method, (place, query), sent)
 
     def _credentials(self) -> _Caller | None:

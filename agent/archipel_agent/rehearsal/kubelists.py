@@ -1,9 +1,9 @@
-"""The lists of the simulated API: its one node, and the core pods as they come up; all from recorded answers."""
+"""The lists of the simulated API: its one node, and the core pods as they come up, recorded; and namespaces."""
 
 import copy
 from typing import Any
 
-from archipel_agent.rehearsal import recordings
+from archipel_agent.rehearsal import kubeobjects, recordings
 from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.life import NODE_READY, PODS_READY, PROBE_SECONDS, REGISTERED, Run
 from archipel_agent.rehearsal.world import SimulatedWorld
@@ -31,7 +31,11 @@ def listed(path: str, run: Run, datastore: Datastore, world: SimulatedWorld) -> 
     """Return the list at `path` as it is now."""
     kind = path.rpartition("/")[2]
     found: list[dict[str, Any]] = []
-    if kind == "nodes":
+    if kind == "namespaces":
+        found = kubeobjects.of_kind(datastore, "Namespace")
+    elif world.cluster is not None:
+        found = world.cluster.listed(kind)
+    elif kind == "nodes":
         found = _nodes(run, datastore, world)
     elif kind == "pods":
         found = _pods(run, datastore, world)

@@ -61,6 +61,11 @@ def settle(datastore: Datastore, clock: Clock) -> None:
         datastore.keep()
 
 
+def of_kind(datastore: Datastore, kind: str) -> list[dict[str, Any]]:
+    """Return the objects of one kind as a list shows them."""
+    return [_shown(kept) for kept in datastore.objects.values() if kept["kind"] == kind]
+
+
 def handled(
     datastore: Datastore, clock: Clock, method: str, target: tuple[str, str], sent: tuple[bytes, str]
 ) -> KubeReply:

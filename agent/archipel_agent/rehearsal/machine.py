@@ -1,14 +1,16 @@
 """The simulated machine behind the Machine port: a Raspberry Pi 4 unless the scenario says otherwise."""
 
+import zlib
 from dataclasses import replace
 
 from archipel_agent.ports import Listener
+from archipel_agent.rehearsal.disk import card
 from archipel_agent.rehearsal.life import DATASTORE
 from archipel_agent.rehearsal.world import SimulatedWorld
-from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage, Throttling
+from archipel_contract.facts import NodeFacts, NodeUsage, Throttling
 
-CARD_BYTES = 32 << 30
 IDLE_CPU, K3S_CPU = 1.5, 9.0
+SWAY_SECONDS = 1.0
 IDLE_MEMORY, K3S_MEMORY = 380 << 20, 760 << 20
 
 # What a single server was seen to listen on (k3s 1.36): address, port, protocol.
@@ -38,7 +40,7 @@ class SimulatedMachine:
         """See ports.Machine."""
         state = self._world.state
         return replace(
-            state.facts, boot_id=f"{state.boots:08x}-0000-4000-8000-000000000000", disks=(card(self._world),)
+            state.facts, boot_id=f"{state.boots:08x}-0000-4000-8000-000000000000", disks=(card(state),)
         )
 
     def pulse(self) -> object:
@@ -51,20 +53,29 @@ class SimulatedMachine:
         world = self._world
         world.settle()
         runs = world.life.run is not None
-        space = card(world)
+        space = card(world.state)
         return NodeUsage(
-            cpu_percent=IDLE_CPU + (K3S_CPU if runs else 0.0),
-            load_1m=0.4 if runs else 0.05,
-            memory_used_bytes=IDLE_MEMORY + (K3S_MEMORY if runs else 0),
+            cpu_percent=IDLE_CPU + (K3S_CPU if runs else 0.0) + self._sway("cpu", 1.4),
+            load_1m=(0.4 if runs else 0.05) + self._sway("load", 0.04),
+            memory_used_bytes=IDLE_MEMORY + (K3S_MEMORY if runs else 0) + int(self._sway("memory", 16 << 20)),
             memory_total_bytes=world.state.facts.memory_bytes,
             disk_used_bytes=space.size_bytes - space.free_bytes,
             disk_total_bytes=space.size_bytes,
-            temperature_c=world.state.temperature_c,
+            temperature_c=round(world.state.temperature_c + self._sway("temperature", 0.4), 1),
             uptime_seconds=world.clock.monotonic() - world.state.booted,
             throttling=Throttling(
                 under_voltage=False, capped=False, throttled=False, under_voltage_since_boot=False
             ),
         )
+
+    def _sway(self, what: str, span: float) -> float:
+        """Return a number between -span and span that changes every second, as a machine's loads do.
+
+        Without it samples would compress better than real ones, and charts show a line.
+        """
+        step = int(self._world.clock.monotonic() / SWAY_SECONDS)
+        noise = zlib.crc32(f"{self._world.state.facts.hostname} {what} {step}".encode())
+        return (noise / 0x7FFFFFFF - 1) * span
 
     def clock_synchronized(self) -> bool | None:
         """See ports.Machine."""
@@ -94,15 +105,3 @@ class SimulatedMachine:
     def is_root(self) -> bool:
         """See ports.Machine: on a rehearsed machine everybody may."""
         return True
-
-
-def card(world: SimulatedWorld) -> DiskSpace:
-    """Return the machine's SD card."""
-    return DiskSpace(
-        path="/",
-        device="/dev/mmcblk0p2",
-        kind="sd",
-        filesystem="ext4",
-        size_bytes=CARD_BYTES,
-        free_bytes=world.state.free_bytes,
-    )

@@ -9,6 +9,7 @@ import json
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
 from archipel_agent.host.clock import text
 from archipel_agent.k3s.config import KERNEL_SETTINGS
@@ -27,6 +28,20 @@ LEAST_FREE_BYTES = 8 << 20
 PRIVATE = 0o600
 
 
+class Shared(Protocol):
+    """What several machines of one site have in common: see cluster.py."""
+
+    lock: threading.RLock
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """Return the items of a list as the cluster's API shows them now."""
+        ...
+
+    def has_quorum(self) -> bool:
+        """Whether a majority of the servers runs."""
+        ...
+
+
 class SimulatedWorld:
     """What the simulated ports share. Every look first brings it up to the present, by the clock."""
 
@@ -41,9 +56,16 @@ class SimulatedWorld:
         self.lock = threading.RLock()
         self.life = Life(clock, self._begin)
         self.datastore: Datastore | None = None  # while k3s runs
+        self.cluster: Shared | None = None  # of a site of several machines
+        self.spoke = clock.monotonic()  # when the kubelet was last heard of by its cluster
         self.boot()
         for name in scenario.faults:
             self.inject(name)
+
+    def share(self, cluster: Shared) -> None:
+        """Become one of several servers; whoever looks at one of them locks all."""
+        self.cluster = cluster
+        self.lock = cluster.lock
 
     def boot(self) -> None:
         """Come up after a power cut: kernel settings from their file, k3s if its service is enabled."""
@@ -91,6 +113,9 @@ class SimulatedWorld:
         """Bring the world up to the present."""
         with self.lock:
             self.life.settle(self._effects)
+            now, run = self.clock.monotonic(), self.life.run
+            if run is not None and run.reaches(REGISTERED) <= now:
+                self.spoke = now
 
     def service_enabled(self) -> bool:
         """Whether k3s is started at boot."""

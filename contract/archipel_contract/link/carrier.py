@@ -73,8 +73,8 @@ class Carrier(Protocol):
         ...
 
     def receive(self, timeout: float | None) -> tuple[Arrived, ...]:
-        """Return what arrived, waiting up to `timeout` seconds (None: for ever) for the first; empty when nothing came
-        or `wake` was called."""
+        """Return what arrived, waiting up to `timeout` seconds (None: for ever) for the first; empty when nothing came,
+        `wake` was called, or there is room again after `send` said no."""
         ...
 
     def wake(self) -> None:

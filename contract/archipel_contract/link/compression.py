@@ -27,7 +27,10 @@ class TooLarge(NotReadable):
 def dictionaries() -> dict[int, bytes]:
     """Return every dictionary we know, by its Adler-32; the last one is used for writing."""
     folder = resources.files(__package__).joinpath("dictionaries")
-    found = sorted((one.name, one.read_bytes()) for one in folder.iterdir() if one.name.endswith(".txt"))
+    names = sorted(
+        (one.name for one in folder.iterdir() if one.name.endswith(".txt")), key=lambda name: int(name[:-4])
+    )
+    found = [(name, folder.joinpath(name).read_bytes()) for name in names]
     return {zlib.adler32(words): words for _, words in found}
 
 

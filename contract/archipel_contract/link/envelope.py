@@ -106,10 +106,19 @@ def payload(envelope: Envelope) -> bytes:
     return json.dumps(shown, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON, though Python reads it")
+
+
+# Made once: `json.loads` makes one for each call that has a wish of its own.
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+
+
 def envelope_from(data: bytes) -> Envelope:
     """Return the envelope in a frame's payload; raise EnvelopeInvalid. Unknown fields are skipped."""
     try:
-        raw = json.loads(data)
+        # Decoded here: of bytes, json would also take UTF-16, which other readers of the stored bytes need not know.
+        raw = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise EnvelopeInvalid("message-malformed", f"the payload is not JSON: {error}") from error
     if not isinstance(raw, dict):
@@ -143,7 +152,7 @@ def frame_from(data: bytes) -> Frame:
     """Return the frame in uncompressed bytes; raise EnvelopeInvalid."""
     head, line_end, _ = data[: HEAD_LIMIT + 1].partition(b"\n")
     words = head.split(b" ")
-    if not line_end or len(words) != 3 or words[0] != MARK or not words[1].isascii() or not words[1]:
+    if not line_end or len(words) != 3 or words[0] != MARK or not words[1].isascii() or not all(words):
         raise EnvelopeInvalid("message-foreign", f"this does not begin like a frame of ours: {data[:24]!r}")
     try:
         signature = b"" if words[2] == NO_SIGNATURE.encode() else base64.b64decode(words[2], validate=True)

@@ -183,10 +183,13 @@ class Metrics:
     """Samples: each point is seconds since `start`, then one value for each of METRIC_NAMES, null where none could be read.
 
     New names are added at the end; a reader takes the columns it knows. A point is the mean since the point before it.
+    `state` is the hash of the state that the node had acknowledged and that still holds when this is sent; empty where that
+    is not so. It renews the age of what the controller knows without saying it again.
     """
 
     start: int
     points: tuple[tuple[float | None, ...], ...]
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

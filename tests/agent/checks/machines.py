@@ -19,7 +19,7 @@ from archipel_contract.facts import (
 )
 from archipel_contract.findings import CheckResult, Finding, Verdict
 from archipel_contract.site import K3sBinary, Network, NodeSpec, Origin, Role, SiteDocument
-from archipel_contract.status import ClusterNode, ClusterStatus, K3sStatus, Pod, ServiceState
+from archipel_contract.status import ClusterNode, ClusterStatus, K3sStatus, LinkStatus, Pod, ServiceState
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 GB = 1_000_000_000
@@ -105,6 +105,7 @@ GOOD = Evidence(
     k3s_drop_ins="",
     not_before=datetime(2026, 11, 1, tzinfo=UTC),
     userland_bits=64,
+    link=LinkStatus(),
 )
 # Before the first `up` on the same machine.
 FRESH = replace(

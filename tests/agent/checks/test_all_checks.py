@@ -19,7 +19,17 @@ from tests.agent.checks.machines import BLIND, FRESH, GOOD, LOGS
 
 FOLDER = Path(archipel_agent.checks.__file__).parent
 # What helps checks and is none.
-HELPERS = {"__init__", "addresses", "amounts", "base", "fixes", "logs", "registry", "versions"}
+HELPERS = {
+    "__init__",
+    "addresses",
+    "amounts",
+    "base",
+    "fixes",
+    "link_trouble",
+    "logs",
+    "registry",
+    "versions",
+}
 # These judge a text that is empty when nothing is wrong, and who may do what, which is always known.
 ALWAYS_DECIDED = {"settings", "own-state", "rights"}
 

@@ -16,7 +16,7 @@ from archipel_contract.api import Checks, Kubeconfig
 from archipel_contract.catalogue import entries, finding
 from archipel_contract.exits import Exit
 from archipel_contract.findings import CheckResult, Fix, Severity, Verdict
-from archipel_contract.status import ClusterStatus, Health, Pod
+from archipel_contract.status import ClusterStatus, Health, LinkMode, LinkState, LinkStatus, Pod
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import NODE_ID, NOT_ROOT, ScriptedService
 from tests.fakes.serving import connecting_as, serving
@@ -70,6 +70,51 @@ def test_status_names_each_finding_with_its_remedy_and_each_pod_that_is_not_read
 def test_status_says_when_everything_is_rehearsed(agent: Archipel, service: ScriptedService) -> None:
     service.current = replace(service.current, rehearsed=True)
     assert agent("status").out.startswith("REHEARSED")
+
+
+def test_status_of_a_site_without_a_fleet_has_no_line_about_a_link(agent: Archipel) -> None:
+    assert "\n  link" not in agent("status").out
+    assert agent("status", "--json").data["link"]["state"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (LinkState.CONNECTED, "connected, last answer 1:00 ago"),
+        (LinkState.UNANSWERED, "connected, but the controller does not answer, last answer"),
+        (LinkState.PLANNED_QUIET, "quiet as planned, last answer"),
+        (LinkState.AWAY, "away (Connection refused), last answer"),
+        (LinkState.UNKNOWN, "not known; only a running agent knows"),
+    ],
+)
+def test_status_tells_in_one_line_how_the_link_to_the_fleet_stands(
+    agent: Archipel, service: ScriptedService, state: LinkState, said: str
+) -> None:
+    link = LinkStatus(
+        mode=LinkMode.DIAL_IN,
+        state=state,
+        message="Connection refused",
+        last_answer_at="2026-01-02T03:03:05Z",
+    )
+    service.current = replace(service.current, link=link)
+    (line,) = [line for line in agent("status").out.splitlines() if line.startswith("  link")]
+    assert said in line
+    assert agent("status", "--json").data["link"]["state"] == state.value
+
+
+def test_status_tells_what_waits_what_was_dropped_and_when_the_next_call_is(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    link = LinkStatus(
+        state=LinkState.AWAY,
+        waiting=12,
+        dropped=3,
+        next_call_at="2026-01-02T04:00:00Z",
+        mode=LinkMode.DIAL_IN,
+    )
+    service.current = replace(service.current, link=link)
+    said = agent("status").out
+    assert "away, never answered, 12 messages wait, 3 dropped, next call 2026-01-02T04:00:00Z" in said
 
 
 @pytest.mark.parametrize("words", [["doctor"], ["why"], ["logs"], ["up", "--no-wait"], ["agent", "status"]])

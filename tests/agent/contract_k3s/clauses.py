@@ -11,7 +11,7 @@ from pathlib import Path
 from archipel_agent.checks.ports import SIGN as PORT_TAKEN
 from archipel_agent.k3s import identity, parse
 from archipel_agent.k3s.milestones import milestone
-from archipel_agent.ports import CommandFailed, UnitSpec
+from archipel_agent.ports import CommandFailed, KubeWatch, UnitSpec
 from archipel_agent.steps.wait_api import STRANGE_AUTHORITY
 from archipel_contract.site import Role
 from archipel_contract.status import ServiceState
@@ -224,6 +224,74 @@ def an_authority_that_is_another_is_not_talked_to(ground: Ground) -> None:
     without_identity(ground)
 
 
+def a_watch_tells_of_what_comes_and_goes(ground: Ground) -> None:
+    """From the version of the list on, each change once, without waiting; nothing while nothing happens."""
+    ground.ready()
+    forget(ground)
+    watch = watched(ground, "/api/v1/namespaces")
+    assert watch.arrived() == ()
+    path, body = identity.objects()[0]
+    ground.kube.request("PATCH", identity.apply_path(path), identity.apply_body(body), APPLY)
+    told: list[tuple[str, str]] = []
+
+    def has_told(kind: str) -> bool:
+        told.extend(events(watch))
+        return (kind, identity.NAMESPACE) in told
+
+    ground.until(lambda: has_told("ADDED"), 30)
+    ground.kube.request("DELETE", path)
+    ground.until(lambda: has_told("DELETED"), 60)
+    assert {name for _, name in told} == {identity.NAMESPACE}
+    watch.close()
+    assert watch.arrived() is None
+
+
+def a_watch_from_a_forgotten_version_tells_that_it_is_gone(ground: Ground) -> None:
+    """An error with the code 410, or the end; never silence that looks as if nothing had changed."""
+    ground.ready()
+    watch = ground.kube.watch("/api/v1/nodes?watch=1&resourceVersion=1")
+
+    def is_told() -> bool:
+        lines = watch.arrived()
+        return lines is None or any(
+            one["type"] == "ERROR" and one["object"]["code"] == 410 for one in map(json.loads, lines)
+        )
+
+    ground.until(is_told, 30)
+    watch.close()
+
+
+def a_watch_that_is_not_allowed_is_over(ground: Ground) -> None:
+    """With a wrong token, and of what our identity may not read."""
+    with_identity(ground, token="no-token")
+    ends(ground, ground.kube.watch("/api/v1/nodes?watch=1"))
+    without_identity(ground)
+    with_identity(ground)
+    ends(ground, ground.kube.watch("/api/v1/secrets?watch=1"))
+    without_identity(ground)
+
+
+def closing_the_api_ends_its_watches(ground: Ground) -> None:
+    """So that nothing goes on with credentials that have been replaced."""
+    ground.ready()
+    watch = watched(ground, "/api/v1/nodes")
+    assert watch.arrived() is not None
+    ground.kube.close()
+    assert watch.arrived() is None
+
+
+def a_watch_ends_with_its_k3s(ground: Ground) -> None:
+    """A stop is seen at once, and a watch does not go on with the next start."""
+    ground.ready()
+    watch = watched(ground, "/api/v1/nodes")
+    assert watch.arrived() is not None
+    ground.k3s.stop()
+    ends(ground, watch)
+    ends(ground, ground.kube.watch("/api/v1/nodes?watch=1"))
+    ground.ready()
+    assert watch.arrived() is None
+
+
 def what_is_deleted_is_gone_in_the_end(ground: Ground) -> None:
     """At once, but for the namespace, which takes its time and what is inside with it."""
     applied(ground)
@@ -303,6 +371,26 @@ def with_identity(ground: Ground, token: str = "", authority: str = "") -> None:
     ground.kube.close()
 
 
+def watched(ground: Ground, path: str) -> KubeWatch:
+    """A watch of a list from now on, granted by the API."""
+    version = json.loads(ground.kube.request("GET", path).body)["metadata"]["resourceVersion"]
+    return ground.kube.watch(f"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={version}")
+
+
+def events(watch: KubeWatch) -> list[tuple[str, str]]:
+    """What a watch that goes on has told: kind and name."""
+    lines = watch.arrived()
+    assert lines is not None
+    read = [json.loads(line) for line in lines]
+    return [(one["type"], one["object"]["metadata"]["name"]) for one in read if one["type"] != "BOOKMARK"]
+
+
+def ends(ground: Ground, watch: KubeWatch) -> None:
+    """It is over within seconds."""
+    ground.until(lambda: watch.arrived() is None, 30)
+    watch.close()
+
+
 def without_identity(ground: Ground) -> None:
     """From here on requests are made with the administrator's certificate."""
     ground.machine.remove(ground.identity)
@@ -345,6 +433,11 @@ CLAUSES: tuple[Callable[[Ground], None], ...] = (
     a_token_that_is_none_is_not_let_in,
     an_authority_that_is_another_is_not_talked_to,
     what_is_deleted_is_gone_in_the_end,
+    a_watch_tells_of_what_comes_and_goes,
+    a_watch_from_a_forgotten_version_tells_that_it_is_gone,
+    a_watch_that_is_not_allowed_is_over,
+    closing_the_api_ends_its_watches,
+    a_watch_ends_with_its_k3s,
     stopping_leaves_the_pods_and_a_new_start_finds_them,
     ending_the_pods_leaves_no_trace,
     a_removed_service_is_absent,

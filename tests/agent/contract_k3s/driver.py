@@ -20,7 +20,7 @@ from archipel_agent.k3s.supervised import SupervisedKeeper
 from archipel_agent.k3s.systemd import SystemdKeeper
 from archipel_agent.k3s.teardown import Teardown
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, UnitSpec
+from archipel_agent.ports import CommandFailed, KubeWatch, UnitSpec
 from archipel_agent.steps.identity import identity_file
 from archipel_contract.wire import to_data
 
@@ -38,10 +38,28 @@ def ports() -> tuple[SystemK3sHost, HttpsKubeApi]:
     return SystemK3sHost(keeper, runner, teardown, direct), kube
 
 
+WATCHES: dict[int, KubeWatch] = {}
+
+
+def watching(kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
+    """Begin a watch and return its number, or read or end the one with that number."""
+    if asked["call"] == "watch":
+        number = len(WATCHES) + 1
+        WATCHES[number] = kube.watch(asked["path"])
+        return number
+    watch = WATCHES[asked["number"]]
+    if asked["call"] == "unwatch":
+        return watch.close()
+    lines = watch.arrived()
+    return None if lines is None else [line.decode() for line in lines]
+
+
 def call(k3s: SystemK3sHost, kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
-    """Make one call; `kube` and `close` go to the API, everything else is a method of K3sHost."""
+    """Make one call; `kube`, `close` and watches go to the API, everything else is a method of K3sHost."""
     if asked["call"] == "close":
         return kube.close()
+    if asked["call"] in ("watch", "arrived", "unwatch"):
+        return watching(kube, asked)
     if asked["call"] == "kube":
         body = base64.b64decode(asked["body"])
         reply = kube.request(asked["method"], asked["path"], body, asked["content_type"])

@@ -15,7 +15,7 @@ from typing import Any
 from archipel_agent.k3s.config import k3s_files
 from archipel_agent.k3s.unit import k3s_unit
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, KubeReply, UnitSpec
+from archipel_agent.ports import CommandFailed, KubeReply, KubeWatch, UnitSpec
 from archipel_contract.site import K3sBinary, Network, NodeSpec, Origin, SiteDocument
 from archipel_contract.status import K3sStatus
 from archipel_contract.wire import from_data
@@ -161,6 +161,27 @@ class RealKubeApi:
         answer = self._driver.ask(asked)
         return KubeReply(status=answer["status"], body=base64.b64decode(answer["body"]))
 
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi."""
+        return RealKubeWatch(self._driver, self._driver.ask({"call": "watch", "path": path}))
+
     def close(self) -> None:
         """See ports.KubeApi."""
         self._driver.ask({"call": "close"})
+
+
+class RealKubeWatch:
+    """A watch that the driver holds under a number."""
+
+    def __init__(self, driver: Driver, number: int) -> None:
+        self._driver = driver
+        self._number = number
+
+    def arrived(self) -> tuple[bytes, ...] | None:
+        """See ports.KubeWatch."""
+        lines = self._driver.ask({"call": "arrived", "number": self._number})
+        return None if lines is None else tuple(line.encode() for line in lines)
+
+    def close(self) -> None:
+        """See ports.KubeWatch."""
+        self._driver.ask({"call": "unwatch", "number": self._number})

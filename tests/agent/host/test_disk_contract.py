@@ -9,12 +9,13 @@ import pytest
 
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.ports import Disk
+from archipel_agent.rehearsal.memory_disk import MemoryDisk
 from tests.fakes.disk import TreacherousDisk
 
 
-@pytest.fixture(params=[SystemDisk, TreacherousDisk])
+@pytest.fixture(params=[SystemDisk, TreacherousDisk, MemoryDisk])
 def disk(request: pytest.FixtureRequest) -> Disk:
-    """One of the two."""
+    """One of the three: the third is the disk of rehearsed fleets."""
     made: Callable[[], Disk] = request.param
     return made()
 

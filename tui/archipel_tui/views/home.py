@@ -2,7 +2,7 @@
 
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import worst
-from archipel_contract.status import Health, K3sStatus, Report, ServiceState
+from archipel_contract.status import Health, K3sStatus, LinkState, Report, ServiceState
 from archipel_tui.store import Scene
 from archipel_tui.text import (
     Line,
@@ -32,6 +32,13 @@ _CLOCK = {
     ClockQuality.WRONG: ("x", "bad"),
     ClockQuality.UNKNOWN: ("?", "soft"),
 }
+_LINK = {
+    LinkState.CONNECTED: ("+", "good"),
+    LinkState.UNANSWERED: ("!", "warn"),
+    LinkState.PLANNED_QUIET: ("+", "good"),
+    LinkState.AWAY: ("!", "warn"),
+    LinkState.UNKNOWN: ("?", "soft"),
+}
 
 
 def this_box(scene: Scene, cells: int) -> list[Line]:
@@ -55,7 +62,29 @@ def this_box(scene: Scene, cells: int) -> list[Line]:
     if report.site is not None:
         network = report.site.network
         found += labelled(words("fact.site"), f"{network.node_ip} ({network.interface})", cells, LABEL)
+    if report.link.state is not LinkState.OFF:
+        found += labelled(words("fact.link"), *_link(report, scene, cells))
     return found
+
+
+def _link(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, str]:
+    """How the link to the fleet stands: text, cells, width of the label, style."""
+    words, link = scene.words, report.link
+    mark, style = _LINK[link.state]
+    parts = [f"{mark} {words(f'link.{link.state}')}"]
+    answered, at = moment(link.last_answer_at), moment(report.at)
+    if link.state is not LinkState.UNKNOWN:
+        known = answered is not None and at is not None
+        age = duration((at - answered).total_seconds(), words) if answered and at else ""
+        parts.append(words("link.answered", time=age) if known else words("link.never"))
+    if link.waiting:
+        parts.append(words("link.waiting", count=link.waiting))
+    if link.dropped:
+        parts.append(words("link.dropped", count=link.dropped))
+    due = local_time(link.next_call_at, scene.now)
+    if due and link.state is LinkState.PLANNED_QUIET:
+        parts.append(words("link.next", time=due))
+    return ", ".join(parts), cells, LABEL, style
 
 
 def _node(report: Report, scene: Scene) -> str:

@@ -1,0 +1,322 @@
+"""One carrier, one conversation after the other: connects when it is time, says what the engine wants, hears the answers.
+
+`link` calls `step` again and again from its thread; every call to the carrier is made here, none of them under the lock.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archipel_agent.link.engine import Draft, Engine
+from archipel_agent.link.entries import Stamp
+from archipel_agent.link.memory import Memory
+from archipel_agent.link.schedule import Schedule
+from archipel_agent.ports import Clock
+from archipel_agent.state.database import StateUnusable
+from archipel_contract.link import topics
+from archipel_contract.link.carrier import Carrier, CarrierFailed, Incoming, Lost, Outgoing
+from archipel_contract.link.envelope import Envelope, EnvelopeInvalid, from_wire, to_wire
+from archipel_contract.link.messages import KINDS, TYPE_OF, Ack, Ask, Hello, Presence, Welcome
+from archipel_contract.link.topics import Up
+from archipel_contract.wire import WireError, from_data, from_json, to_data
+
+LOG = logging.getLogger(__name__)
+OPEN_SECONDS = 30.0
+REFUSED_WAIT = 5.0  # for room in the carrier's window, should it not say when there is some
+CALL_SECONDS = 60.0  # of a dial-in call without an answer
+LONGEST_CALL_SECONDS = 900.0
+# Not for calls: whether the controller is there a call learns by its hello, and this word would be a tenth of its bytes.
+CONTROLLER = (topics.CONTROLLER_PRESENCE, 0)
+LEAST_WAIT = 0.01  # what was due has been said, so there is nothing to hurry for
+LONGEST_SPREAD = 3600.0  # whatever the controller asks for
+SHUT_SECONDS = 2.0  # for the last word to leave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a session needs of others."""
+
+    node_id: str
+    dials_in: bool
+    clock: Clock
+    carrier: Carrier
+    memory: Memory
+    engine: Engine
+    schedule: Schedule
+    lock: threading.RLock
+    stamp: Callable[[], Stamp]
+    hello: Callable[[int], Hello]
+    """Return what to say at the beginning of the connection with this number."""
+    site_id: Callable[[], str]
+
+
+class Session:
+    """The conversation of one node."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._shard = -1
+        self._connection = 0
+        self._began = 0.0
+        self._refused_until: float | None = None
+        self.is_connected = False
+        self.code, self.message = "", ""  # what went wrong last; empty once all is well again
+        self.spread = 0.0  # over how long the controller last asked returning nodes to come
+
+    # --- one step ----------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Do what is to be done now, then wait for something to arrive, for the next thing to do, or for `wake`."""
+        around, now = self._around, self._around.clock.monotonic()
+        if not self.is_connected:
+            if now < around.schedule.next_at:
+                around.carrier.receive(max(LEAST_WAIT, around.schedule.next_at - now))
+                return
+            self._connect()
+        elif self._shard != topics.shard_of(around.site_id(), around.node_id):
+            self._move()
+        else:
+            self._converse(now)
+
+    def _converse(self, now: float) -> None:
+        around = self._around
+        try:
+            self._say()
+        except CarrierFailed as error:
+            self._end(error.code, str(error))
+            return
+        with around.lock:
+            is_over = around.dials_in and self._is_over(now)
+            is_unheard = around.engine.is_unheard(around.clock.monotonic())
+            wait = self._wait(around.clock.monotonic())
+        if is_over:
+            self._hang_up()
+        elif is_unheard:
+            self._end("link-unanswered", "the connection stands, but the fleet's controller does not answer")
+        else:
+            self._hear(wait)
+
+    def _wait(self, now: float) -> float | None:
+        wait = self._around.engine.wait(now)
+        if self._refused_until is not None:
+            wait = self._refused_until - now
+        if self._around.dials_in:
+            left = max(LEAST_WAIT, self._patient_until() - now)
+            wait = min(left, wait) if wait is not None else left
+        return None if wait is None else max(LEAST_WAIT, wait)
+
+    # --- beginnings and ends -----------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        around = self._around
+        shard = topics.shard_of(around.site_id(), around.node_id)
+        try:
+            self._connection = around.memory.next_connection()
+            around.carrier.open(self._presence(shard, False), OPEN_SECONDS)
+            # QoS 0 for both: presence is retained, and what is missed is noticed by answers that do not come. For QoS 1
+            # nats-server keeps a consumer on its disk for each subscription, and refuses more than a thousand.
+            around.carrier.subscribe(
+                [(topics.down_filter(shard, around.node_id), 0), *(() if around.dials_in else (CONTROLLER,))],
+                OPEN_SECONDS,
+            )
+            self._clear(around.memory.shard, shard)
+            if (
+                not around.dials_in
+            ):  # a call says by its hello that it stands, and by its will that it is over
+                around.carrier.send(self._presence(shard, True))
+            if around.memory.shard != shard:
+                around.memory.shard = shard
+            around.memory.use()
+        except (CarrierFailed, StateUnusable) as error:  # without a number on disk there is no connection
+            self._end(error.code, str(error))
+            return
+        now = around.clock.monotonic()
+        self._shard, self._began, self.is_connected, self._refused_until = shard, now, True, None
+        around.schedule.connected(now)
+        with around.lock:
+            around.engine.connected(self._connection, now)
+
+    def _clear(self, before: int | None, shard: int) -> None:
+        """Have the broker forget this node's presence at the place it left."""
+        if before is not None and before != shard:
+            topic = topics.up(before, self._around.node_id, Up.PRESENCE)
+            self._around.carrier.send(Outgoing(topic=topic, payload=b"", qos=1, retained=True))
+
+    def _end(self, code: str, detail: str) -> None:
+        """The connection is gone, or there was none."""
+        around, now = self._around, self._around.clock.monotonic()
+        around.carrier.close(orderly=False)
+        self.is_connected = False
+        self.code, self.message = code, detail
+        with around.lock:
+            around.engine.disconnected()
+        around.schedule.ended(now, around.clock.now().timestamp(), code, self.spread)
+        LOG.info("%s; next attempt in %.0f s", detail, around.schedule.next_at - now)
+
+    def _hang_up(self) -> None:
+        """End a call. Without a farewell: the broker then publishes the will, which says that it is over."""
+        around, now = self._around, self._around.clock.monotonic()
+        was_heard = around.engine.answered_at is not None and around.engine.answered_at >= self._began
+        if not was_heard:
+            self._end("link-unanswered", "the fleet's controller did not answer the call")
+            return
+        around.carrier.close(orderly=False)
+        self.is_connected = False
+        with around.lock:
+            around.engine.disconnected()
+        around.schedule.called(now, around.clock.now().timestamp())
+
+    def _is_over(self, now: float) -> bool:
+        engine = self._around.engine
+        if engine.is_idle(now) and not self._around.carrier.unsent():
+            return True
+        return now >= self._patient_until()
+
+    def _patient_until(self) -> float:
+        """Return when a call is over whatever has not been said or acknowledged yet."""
+        last = max(self._began, self._around.engine.answered_at or 0.0)
+        return min(last + CALL_SECONDS, self._began + LONGEST_CALL_SECONDS)
+
+    def _move(self) -> None:
+        """The node belongs to another shard now: say good-bye where it was and connect anew."""
+        LOG.info("the node changed its place in the fleet; connecting anew")
+        self.leave()
+        self._around.schedule.at_once(self._around.clock.monotonic())
+
+    def leave(self) -> None:
+        """Say that this connection ends, and end it."""
+        around = self._around
+        if not self.is_connected:
+            return
+        try:
+            around.carrier.send(self._presence(self._shard, False))
+            until = around.clock.monotonic() + SHUT_SECONDS
+            while around.carrier.unsent() and around.clock.monotonic() < until:
+                for one in around.carrier.receive(0.2):
+                    self._take(one)
+        except CarrierFailed as error:
+            LOG.info("left without a word: %s", error)
+        around.carrier.close(orderly=True)
+        self.is_connected = False
+        with around.lock:
+            around.engine.disconnected()
+
+    # --- saying ------------------------------------------------------------------------------------------------------
+
+    def _say(self) -> None:
+        around = self._around
+        self._refused_until = None
+        while True:
+            with around.lock:
+                draft = around.engine.next(around.clock.monotonic())
+                message = self._message(draft) if draft is not None else None
+            if draft is None:
+                return
+            if message is None:
+                continue  # it was given up
+            if not around.carrier.send(message):
+                self._refused_until = around.clock.monotonic() + REFUSED_WAIT
+                return
+            with around.lock:
+                around.engine.sent(draft, around.clock.monotonic())
+
+    def _message(self, draft: Draft) -> Outgoing | None:
+        """Return a draft as it travels; None where it is too large for any broker."""
+        around = self._around
+        body = around.hello(self._connection) if draft.type == "hello" else draft.body
+        kind = KINDS[draft.type]
+        topic = topics.up(self._shard, around.node_id, Up(kind.channel))
+        stamp = draft.stamp or around.stamp()
+        try:
+            return Outgoing(topic=topic, payload=_wire(draft, body, stamp), qos=kind.qos)
+        except EnvelopeInvalid as error:
+            LOG.error("%s; it is given up", error)
+            around.engine.refused(draft, around.stamp())
+            return None
+
+    def _presence(self, shard: int, connected: bool) -> Outgoing:
+        said = Presence(connected=connected, connection=self._connection)
+        kind = KINDS["presence"]
+        payload = _wire(Draft(type="presence", body=said), said, self._around.stamp())
+        topic = topics.up(shard, self._around.node_id, Up.PRESENCE)
+        return Outgoing(topic=topic, payload=payload, qos=kind.qos, retained=kind.retained)
+
+    # --- hearing -----------------------------------------------------------------------------------------------------
+
+    def _hear(self, wait: float | None) -> None:
+        for one in self._around.carrier.receive(wait):
+            self._take(one)
+
+    def _take(self, one: Incoming | Lost) -> None:
+        if isinstance(one, Lost):
+            if self.is_connected:
+                self._end(one.code, one.detail)
+            return
+        try:
+            body = self._read(one)
+        except (EnvelopeInvalid, WireError, topics.TopicInvalid) as error:
+            LOG.warning("a message on %s was not understood: %s", one.topic[:80], error)
+            body = None
+        if body is not None:
+            with self._around.lock:
+                self._heard(body, self._around.clock.monotonic())
+        self._around.carrier.acknowledge(one)
+
+    def _read(self, one: Incoming) -> Any:
+        """Return the body of a message that is meant for us, None for one that is not ours to read."""
+        if one.topic != topics.CONTROLLER_PRESENCE:
+            address = topics.parse(one.topic)
+            if address.node_id != self._around.node_id or one.retained:
+                return None
+        _, envelope = from_wire(one.payload)
+        kind = KINDS.get(envelope.type)
+        if kind is None or kind.body not in (Presence, Welcome, Ack, Ask):
+            return None
+        if (kind.body is Presence) != (one.topic == topics.CONTROLLER_PRESENCE):
+            return None
+        return from_data(kind.body, envelope.body)
+
+    def _heard(self, body: Any, now: float) -> None:
+        around = self._around
+        if isinstance(body, Presence):
+            self.spread = min(LONGEST_SPREAD, max(0.0, body.spread_seconds))  # of what is no number: 0
+            around.engine.presence(replace(body, spread_seconds=self.spread), now)
+        elif isinstance(body, Welcome):
+            self._welcomed(body, now)
+        elif isinstance(body, Ack):
+            around.engine.acknowledged(body, now)
+        elif isinstance(body, Ask):
+            around.engine.asked(body, now)
+        if around.engine.is_welcome:
+            self.code, self.message = "", ""
+
+    def _welcomed(self, said: Welcome, now: float) -> None:
+        around = self._around
+        if not around.engine.welcome(said, now):
+            return
+        known = around.memory.incarnation
+        if known and known != said.incarnation:
+            LOG.info("the fleet's controller was restored from a copy; offering again what is kept")
+            if not around.engine.restored(around.stamp()):
+                return
+        try:
+            around.memory.incarnation = said.incarnation
+        except StateUnusable as error:
+            LOG.warning("all is offered again after the next start: %s", error)
+
+
+def _wire(draft: Draft, body: Any, stamp: Stamp) -> bytes:
+    data = from_json(dict[str, Any], body) if isinstance(body, bytes) else to_data(body)
+    envelope = Envelope(
+        type=TYPE_OF.get(type(body), draft.type),
+        epoch=draft.key[0],
+        sequence=draft.key[1],
+        at=stamp.at,
+        clock=stamp.clock,
+        up=stamp.up,
+        replaces=draft.replaces,
+        body=data,
+    )
+    return to_wire(envelope)

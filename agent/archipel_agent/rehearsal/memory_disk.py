@@ -1,0 +1,143 @@
+"""A disk in memory for rehearsed machines of which there are many: a thousand of them do not write a thousand k3s programs.
+
+Implements the Disk port. Equal contents given as the same object are kept once. Databases are no part of it: they are real
+files below the node's root. It never fails and never tears anything; `tests/fakes/disk.py` does that.
+"""
+
+import errno
+import functools
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from archipel_agent.rehearsal.disk import CARD, KERNEL_COMMAND_LINE, card
+from archipel_agent.rehearsal.state import MachineState
+from archipel_contract.facts import DiskSpace
+
+MODE_DIRECTORY, MODE_LINK = 0o755, 0o777
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, a link (`target` is not empty) or a directory (`data` is None)."""
+
+    mode: int
+    data: bytes | None = None
+    target: str = ""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it can hold others."""
+        return self.data is None and not self.target
+
+
+class MemoryDisk:
+    """One machine's files."""
+
+    def __init__(self) -> None:
+        """An empty disk; until `describe` is called its card is a default one."""
+        self._entries: dict[str, Entry] = {}
+        self._state: MachineState | None = None
+
+    def describe(self, state: MachineState) -> None:
+        """Answer for the kernel's command line and the card from `state` from now on."""
+        self._state = state
+
+    def lose_power(self, runtime: Path) -> None:
+        """Forget what does not outlive a boot."""
+        self.remove_tree(runtime)
+
+    def read(self, path: Path) -> bytes:
+        """See ports.Disk."""
+        if path == KERNEL_COMMAND_LINE and self._state is not None:
+            return self._state.kernel_command_line.encode()
+        entry = self._entries.get(str(path))
+        if entry is not None and entry.target:
+            return self.read(Path(os.path.normpath(path.parent / entry.target)))
+        if entry is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        if entry.data is None:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        return entry.data
+
+    def exists(self, path: Path) -> bool:
+        """See ports.Disk."""
+        return str(path) in self._entries
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See ports.Disk."""
+        self._put(path, Entry(mode, data))
+
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """See ports.Disk."""
+        self.write(target, self.read(source), mode)
+
+    def link(self, target: Path, path: Path) -> None:
+        """See ports.Disk."""
+        self._put(path, Entry(MODE_LINK, target=str(target)))
+
+    def make_directory(self, path: Path, mode: int | None = None) -> None:
+        """See ports.Disk; without a mode a directory that is there keeps its own."""
+        for place in (*path.parents, path):
+            if not self._entries.setdefault(str(place), Entry(MODE_DIRECTORY)).is_directory:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
+        if mode is not None:
+            self._entries[str(path)] = Entry(mode)
+
+    def remove(self, path: Path) -> None:
+        """See ports.Disk."""
+        self._refuse_directory(path)
+        self._entries.pop(str(path), None)
+
+    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
+        """See ports.Disk."""
+        stay = {str(place) for one in keep for place in (one, *one.parents)}
+        for name in [str(path), *self._below(path)]:
+            if name not in stay:
+                self._entries.pop(name, None)
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """See ports.Disk."""
+        found = (name for name in self._below(path) if not self._entries[name].is_directory)
+        return tuple(Path(name) for name in sorted(found))
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """See ports.Disk."""
+        inside = (name[len(str(path).rstrip("/")) + 1 :] for name in self._below(path))
+        return tuple(sorted(name for name in inside if name and "/" not in name))
+
+    def mode(self, path: Path) -> int | None:
+        """See ports.Disk."""
+        entry = self._entries.get(str(path))
+        return None if entry is None else entry.mode
+
+    def sha256(self, path: Path) -> str:
+        """See ports.Disk."""
+        return _digest(self.read(path))
+
+    def flush(self, path: Path) -> None:
+        """See ports.Disk: what is in memory is as durable as it gets."""
+
+    def space(self, path: Path) -> DiskSpace:
+        """See ports.Disk."""
+        return CARD if self._state is None else card(self._state)
+
+    def _put(self, path: Path, entry: Entry) -> None:
+        self.make_directory(path.parent)
+        self._refuse_directory(path)
+        self._entries[str(path)] = entry
+
+    def _refuse_directory(self, path: Path) -> None:
+        entry = self._entries.get(str(path))
+        if entry is not None and entry.is_directory:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+    def _below(self, path: Path) -> list[str]:
+        start = f"{str(path).rstrip('/')}/"
+        return [name for name in self._entries if name.startswith(start)]
+
+
+@functools.lru_cache(maxsize=32)
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

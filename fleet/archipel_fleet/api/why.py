@@ -1,0 +1,161 @@
+"""Why a site is not OK, in sentences: its contact and health as a headline, then every finding with cause and next step.
+
+Called by the API's `why` and usable by the pages. Pure; the words come from the catalogue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from archipel_contract import catalogue
+from archipel_contract.catalogue.web import Words
+from archipel_contract.findings import Finding, Severity
+from archipel_contract.status import Health
+from archipel_fleet.records import Contact, ContactState, FindingRow, NodeRow, SiteDetail
+
+GRAVITY = {Severity.PROBLEM: 0, Severity.WARNING: 1, Severity.UNKNOWN: 1, Severity.HINT: 2}
+# Stopped on purpose and being changed are what somebody wanted.
+NOTHING_WRONG = (Health.HEALTHY, Health.STOPPED, Health.WORKING)
+HEARD_NOW = (ContactState.CONNECTED, ContactState.QUIET)
+_SITE_CODES = {
+    ContactState.OVERDUE: "fleet-site-overdue",
+    ContactState.NEVER: "fleet-site-never",
+    ContactState.UNKNOWN: "fleet-site-unheard",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One finding in words."""
+
+    code: str
+    severity: Severity
+    title: str
+    cause: str
+    remedy: str
+    """What to do next."""
+    runbook: tuple[str, ...] = ()
+    """The same step by step."""
+    evidence: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Names of the nodes that have it."""
+    heard: int | None = None
+    """When it was last heard."""
+    by_controller: bool = False
+    """Whether the controller noticed it, and not the site itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """One site, explained."""
+
+    site_id: str
+    name: str
+    customer: str
+    rehearsed: bool
+    ok: bool
+    """Whether nothing is wrong: heard as it should be, healthy or as somebody wanted it, and no problem found."""
+    sentences: tuple[str, ...]
+    """Contact and health in plain words."""
+    findings: tuple[Explained, ...]
+    """Gravest first."""
+
+
+def why(detail: SiteDetail, language: str) -> Why:
+    """Return the explanation of a site in `language`."""
+    site = detail.site
+    rows = [*detail.findings, *contact_findings(detail)]
+    explained = explain(rows, language)
+    ok = (
+        site.contact.state in HEARD_NOW
+        and site.health.health in NOTHING_WRONG
+        and not any(one.severity is Severity.PROBLEM for one in explained)
+    )
+    return Why(
+        site_id=site.site_id,
+        name=site.name,
+        customer=site.customer,
+        rehearsed=site.rehearsed,
+        ok=ok,
+        sentences=headline(detail, Words(language)),
+        findings=explained,
+    )
+
+
+def headline(detail: SiteDetail, words: Words) -> tuple[str, ...]:
+    """Return contact and health as sentences; health of a silent site in the past tense."""
+    site = detail.site
+    health = (
+        f"health-{site.health.health}" if site.health.health is Health.UNKNOWN else str(site.health.health)
+    )
+    sentences = [words(f"headline.{site.contact.state}")]
+    if site.contact.state is not ContactState.NEVER:
+        key = health if site.contact.state is ContactState.CONNECTED else f"was-{health}"
+        sentences.append(words(f"headline.{key}"))
+        sentences.append(words("headline.nodes", connected=site.nodes_connected, count=site.nodes))
+    return tuple(sentences)
+
+
+def contact_findings(detail: SiteDetail) -> tuple[FindingRow, ...]:
+    """Return what the silence of the site, or of some of its nodes, means; the controller sees it, nobody reports it."""
+    site = detail.site
+    code = _SITE_CODES.get(site.contact.state)
+    if code is not None:
+        return (_noticed(code, site.contact, site=site.name),)
+    silent = [one for one in detail.nodes if one.contact.state is ContactState.OVERDUE]
+    return tuple(_of_node(node) for node in silent)
+
+
+def _of_node(node: NodeRow) -> FindingRow:
+    row = _noticed("fleet-node-overdue", node.contact, node=node.name, site=node.site_name)
+    return FindingRow(
+        finding=row.finding,
+        node_id=node.node_id,
+        node_name=node.name,
+        heard=node.contact.last_heard,
+        by_controller=True,
+    )
+
+
+def _noticed(code: str, contact: Contact, **names: str) -> FindingRow:
+    params = {**names, "heard": _utc(contact.last_heard), "due": _utc(contact.due)}
+    entry = catalogue.entry(code)
+    bare = Finding(code=code, severity=entry.severity, params=params)
+    text = catalogue.words(bare)
+    finding = Finding(
+        code=code, severity=entry.severity, params=params, summary=text.title, next_step=text.remedy
+    )
+    return FindingRow(finding=finding, heard=contact.last_heard, by_controller=True)
+
+
+def explain(rows: Sequence[FindingRow], language: str) -> tuple[Explained, ...]:
+    """Return findings in words, gravest first; the same finding of several nodes once."""
+    alike: dict[tuple[str, str], list[FindingRow]] = {}
+    for row in sorted(rows, key=lambda one: (GRAVITY[one.finding.severity], one.finding.code)):
+        alike.setdefault((row.finding.code, repr(sorted(row.finding.params.items()))), []).append(row)
+    return tuple(_explained(group, language) for group in alike.values())
+
+
+def _explained(group: list[FindingRow], language: str) -> Explained:
+    finding = group[0].finding
+    text = catalogue.words(finding, language)
+    return Explained(
+        code=finding.code,
+        severity=finding.severity,
+        title=text.title,
+        cause=text.cause,
+        remedy=text.remedy,
+        runbook=text.runbook,
+        evidence=tuple(dict.fromkeys(line for row in group for line in row.finding.evidence)),
+        nodes=tuple(dict.fromkeys(row.node_name or row.node_id for row in group if row.node_id)),
+        heard=max((row.heard for row in group if row.heard is not None), default=None),
+        by_controller=any(row.by_controller for row in group),
+    )
+
+
+def _utc(at: int | None) -> str:
+    if at is None:
+        return "?"
+    return datetime.fromtimestamp(min(max(at, 0), 253_402_300_799_000) / 1000, UTC).strftime(
+        "%Y-%m-%d %H:%M UTC"
+    )

@@ -1,0 +1,1 @@
+"""What the fleet concludes, as pure functions: contact, health, time, spans, sequences. No clock, no database, no words."""

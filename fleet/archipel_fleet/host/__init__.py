@@ -1,0 +1,1 @@
+"""The controller's doors to its machine: clock, randomness, processes."""

@@ -1,0 +1,54 @@
+"""What the controller says to nodes: the answers to a committed batch, and its own presence. Pure.
+
+Called by `ingest` after each commit. Answers travel at QoS 0: one that is lost is made up for when the node sends again.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from archipel_contract.link import topics
+from archipel_contract.link.carrier import Outgoing
+from archipel_contract.link.compression import smaller
+from archipel_contract.link.envelope import UNSIGNED, VERSION, Envelope, Frame, framed, to_wire
+from archipel_contract.link.messages import TYPE_OF, EpochAck, Presence
+from archipel_contract.link.topics import Down
+from archipel_contract.wire import to_data
+from archipel_fleet.ports import Taken
+
+_ACK = '{"v":%d,"t":"ack","at":%d,"c":"unknown","b":{"acks":[%s]}}'
+
+
+def answers(taken: Taken, shards: Mapping[str, int], now: int) -> Iterator[Outgoing]:
+    """Yield the messages a batch leaves to say, welcomes before acknowledgements; `shards` are the nodes' by id."""
+    for node_id, welcome in taken.welcomes.items():
+        if node_id in shards:
+            yield Outgoing(
+                topic=topics.down(shards[node_id], node_id, Down.WELCOME), payload=wire(welcome, now)
+            )
+    for node_id, acks in taken.acks.items():
+        if node_id in shards and acks:
+            yield Outgoing(topic=topics.down(shards[node_id], node_id, Down.ACK), payload=ack_wire(acks, now))
+    for node_id, ask in taken.asks.items():
+        if node_id in shards:
+            yield Outgoing(topic=topics.down(shards[node_id], node_id, Down.ASK), payload=wire(ask, now))
+
+
+def wire(body: object, now: int) -> bytes:
+    """Return a message of the controller as it travels."""
+    return to_wire(Envelope(type=TYPE_OF[type(body)], at=now, body=to_data(body)))
+
+
+def ack_wire(acks: tuple[EpochAck, ...], now: int) -> bytes:
+    """Return what `wire` returns for an acknowledgement, put together by hand: one is made for nearly every message."""
+    shown = ",".join(
+        f'{{"epoch":{one.epoch},"upto":{one.upto},"also":[{",".join(f"[{a},{b}]" for a, b in one.also)}]}}'
+        for one in acks
+    )
+    return smaller(framed(Frame(key_id=UNSIGNED, payload=(_ACK % (VERSION, now, shown)).encode())))
+
+
+def presence(connected: bool, connection: int, incarnation: str, spread_seconds: float, now: int) -> Outgoing:
+    """Return the controller's own presence, which the broker keeps for nodes that connect later."""
+    said = Presence(
+        connected=connected, connection=connection, incarnation=incarnation, spread_seconds=spread_seconds
+    )
+    return Outgoing(topic=topics.CONTROLLER_PRESENCE, payload=wire(said, now), qos=1, retained=True)

@@ -1,0 +1,234 @@
+"""Settings of the controller: default < file < environment < command line, each field with its meaning.
+
+The file is `fleet.toml` in the data directory; environment names are `ARCHIPEL_FLEET_` plus the field in capitals. An
+unknown key or a wrong type is refused with its place. Where the data directory lies is settled first, and never by the
+file in it.
+"""
+
+import os
+import tomllib
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from archipel_contract.link import broker_url
+from archipel_contract.link.broker_url import is_loopback as is_loopback
+
+FILE = "fleet.toml"
+PREFIX = "ARCHIPEL_FLEET_"
+SYSTEM_DATA = Path("/var/lib/archipel-fleet")
+SHARDS = 64
+DATABASES = ("postgresql", "sqlite")
+
+
+class SettingsInvalid(Exception):
+    """Settings cannot be used; the message names file or variable, key, and what is expected."""
+
+    code = "fleet-settings-invalid"
+
+
+class NotLoopback(SettingsInvalid):
+    """An address leads off this machine, which is refused while there are no keys."""
+
+    code = "fleet-not-loopback"
+
+    def __init__(self, what: str, address: str) -> None:
+        super().__init__(f"{what} {address} is not on this machine")
+        self.what = what
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings."""
+
+    data: str = ""
+    """Directory of the database, the embedded broker and the token of the command line; empty for the user's own."""
+
+    listen: str = "127.0.0.1:8470"
+    """Address and port of the web pages and the API; only addresses of this machine."""
+
+    broker: str = ""
+    """Address of an MQTT broker on this machine, such as mqtt://127.0.0.1:1883; empty starts the embedded one."""
+
+    broker_port: int = 1883
+    """Port of the embedded broker, on 127.0.0.1."""
+
+    database: str = ""
+    """Address of a PostgreSQL on this machine, such as postgresql://127.0.0.1/archipel; empty keeps SQLite in the data
+    directory."""
+
+    shards: str = "0-63"
+    """Which of the 64 shards of the fleet this controller takes in; all, unless several share the work."""
+
+    log_level: str = "INFO"
+    """How much the controller writes to its log: DEBUG, INFO, WARNING or ERROR."""
+
+    language: str = "en"
+    """Language of the sentences the controller says at its start: en or de. Pages choose their own."""
+
+    ready_file: str = ""
+    """File that is written, holding the address of the pages, once the controller is ready; empty for none."""
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return Path(self.data)
+
+    @property
+    def host(self) -> str:
+        """The address part of `listen`."""
+        return _parts(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port part of `listen`; 0 takes any free one."""
+        return _parts(self.listen)[1]
+
+    @property
+    def claimed(self) -> frozenset[int]:
+        """The shards as numbers."""
+        return _numbers(self.shards)
+
+
+CHOICES = {"log_level": ("DEBUG", "INFO", "WARNING", "ERROR"), "language": ("en", "de")}
+
+
+def load(
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    is_root: bool | None = None,
+) -> Settings:
+    """Return the settings; `flags` with the value None count as not given. Raises SettingsInvalid (NotLoopback).
+
+    The data directory in the result is never empty and absolute.
+    """
+    around = os.environ if environment is None else environment
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    directory = _directory(given.get("data"), around, os.geteuid() == 0 if is_root is None else is_root)
+    known = [field.name for field in fields(Settings)]
+    values: dict[str, object] = {}
+    path = directory / FILE
+    for name, value in _file(path).items():
+        if name not in known or name == "data":
+            raise SettingsInvalid(f"{path}: unknown key {name!r}; known are {', '.join(sorted(known[1:]))}")
+        values[name] = _checked(name, value, f"{path}: {name}")
+    for name in known:
+        text = around.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _checked(name, text, PREFIX + name.upper())
+    for name, value in given.items():
+        values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    values["data"] = str(directory)
+    return Settings(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
+
+
+def _directory(given: object, environment: Mapping[str, str], is_root: bool) -> Path:
+    chosen = str(given or "") or environment.get(f"{PREFIX}DATA", "")
+    if chosen:
+        return Path(chosen).absolute()
+    if is_root:
+        return SYSTEM_DATA
+    shared = environment.get("XDG_DATA_HOME") or f"{environment.get('HOME') or '.'}/.local/share"
+    return Path(shared).absolute() / "archipel-fleet"
+
+
+def _file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+    ):  # what is wrong with the directory is said by whoever uses it
+        return {}
+    except OSError as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{path} is not TOML: {error}") from error
+
+
+def _checked(name: str, value: object, place: str) -> object:
+    if isinstance(getattr(Settings(), name), int):
+        return _port(value, place)
+    if not isinstance(value, str):
+        raise SettingsInvalid(f"{place} must be text in quotes, not {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise SettingsInvalid(f"{place} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    if name == "shards":
+        try:
+            _numbers(value)
+        except ValueError:
+            raise SettingsInvalid(f"{place} must be shards such as 0-31 or 0-15,48, not {value!r}") from None
+    if name == "listen":
+        _check_listen(value, place)
+    if name == "broker" and value:
+        _check_broker(value, place)
+    if name == "database" and value:
+        _check_database(value, place)
+    return value
+
+
+def _port(value: object, place: str) -> int:
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise ValueError
+        number = int(value)
+    except ValueError:
+        raise SettingsInvalid(f"{place} must be a port number, not {value!r}") from None
+    if not 0 < number < 65536:
+        raise SettingsInvalid(f"{place} must be a port from 1 to 65535, not {value!r}")
+    return number
+
+
+def _check_listen(value: str, place: str) -> None:
+    try:
+        host, _ = _parts(value)
+    except ValueError:
+        raise SettingsInvalid(f"{place} must be address:port such as 127.0.0.1:8470, not {value!r}") from None
+    if not is_loopback(host):
+        raise NotLoopback(place, value)
+
+
+def _check_broker(value: str, place: str) -> None:
+    try:
+        url = broker_url.parse(value)
+    except broker_url.BrokerUrlInvalid as error:
+        raise SettingsInvalid(f"{place}: {error}") from None
+    if not is_loopback(url.host):
+        raise NotLoopback(place, str(url))
+
+
+def _check_database(value: str, place: str) -> None:
+    try:
+        parts = urllib.parse.urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsInvalid(f"{place} must be like postgresql://127.0.0.1/archipel: {error}") from None
+    if parts.scheme.partition("+")[0] not in DATABASES:
+        raise SettingsInvalid(f"{place} must begin with postgresql://, not {value.partition(':')[0]!r}")
+    hosts = [parts.hostname or "", *urllib.parse.parse_qs(parts.query).get("host", [])]
+    for host in hosts:
+        # No host, or a directory: a Unix socket of this machine.
+        if host and not host.startswith("/") and not is_loopback(host):
+            raise NotLoopback(place, host)
+
+
+def _parts(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535 or not host:
+        raise ValueError(listen)
+    return host.strip("[]"), int(port)
+
+
+def _numbers(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        low, high = int(first), int(last if dash else first)
+        if not 0 <= low <= high < SHARDS:
+            raise ValueError(text)
+        found |= set(range(low, high + 1))
+    return frozenset(found)

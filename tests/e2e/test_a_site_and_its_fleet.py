@@ -1,0 +1,167 @@
+"""The story of a site with a real k3s and its fleet: kubectl, the command line, the technician's screen, the fleet's command
+and its web page show the same, soon after each change; and what happens while the link is cut comes in afterwards.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from archipel_contract.exits import Exit
+from tests.demo.fleet import Fleet
+from tests.demo.grounds import BROKER_PORT
+from tests.e2e.person import Person, from_checkout, until
+from tests.e2e.screen import screen
+from tests.hosts.line import Line
+from tests.hosts.offers import IMAGES
+from tests.hosts.plain import PlainHost
+
+STORY = True
+pytestmark = [
+    pytest.mark.real_k3s,
+    pytest.mark.real_process,
+    pytest.mark.own_network,
+    pytest.mark.broker,
+]
+
+BUSYBOX = "rancher/mirrored-library-busybox:1.37.0"
+SOON = 30.0  # seconds within which a change must be seen everywhere, on a machine that also runs k3s and this test
+CUT_SECONDS = float(os.environ.get("ARCHIPEL_TEST_CUT_SECONDS", "20"))  # ten minutes in `make prove`
+
+
+@dataclass
+class Place:
+    """One site and its fleet, with who sits at each."""
+
+    host: PlainHost
+    person: Person
+    fleet: Fleet
+    line: Line
+    site_id: str = ""
+
+    def seen(self) -> dict[str, Any]:
+        """What `archipel fleet site` says of this site; empty before it is known."""
+        said: dict[str, Any] = self.fleet.asks("site", self.site_id, "--events", "200") or {}
+        return said
+
+    def page(self) -> str:
+        """The site's web page."""
+        return self.fleet.page(f"/sites/{self.site_id}")
+
+    def pods(self) -> dict[str, bool]:
+        """Pods as the fleet shows them: name -> ready."""
+        return {one["name"]: one["ready"] for one in self.seen().get("pods", [])}
+
+    def codes(self) -> set[str]:
+        """Codes of the findings the fleet shows."""
+        return {one["finding"]["code"] for one in self.seen().get("findings", [])}
+
+
+@pytest.fixture(scope="module")
+def place(plain: PlainHost) -> Iterator[Place]:
+    """A light host with a real k3s whose agent has a broker."""
+    fleet = Fleet()
+    line = Line(plain.leader, BROKER_PORT, fleet.broker_port)
+    try:
+        command = from_checkout()
+        broker = f"mqtt://127.0.0.1:{BROKER_PORT}"
+        plain.spawn([*command, "agent", "run", "--interval", "2", "--metrics-every", "5", "--broker", broker])
+        yield Place(plain, Person(plain, command), fleet, line)
+    finally:
+        line.close()
+        fleet.close()
+
+
+def test_a_site_that_comes_up_is_seen_by_its_fleet_with_the_same_node_and_pods(place: Place) -> None:
+    until(lambda: place.host.run(["test", "-S", "/run/archipel/agent.sock"]).rc == 0, place.fleet.said, 20)
+    up = place.person.up("--images", IMAGES)
+    assert up.code == Exit.OK, up
+    place.site_id = place.person.status()["site"]["site_id"]
+    until(lambda: place.seen().get("site", {}).get("health", {}).get("health") == "healthy", place.seen, SOON)
+    seen = place.seen()
+    (node,) = seen["nodes"]
+    (real,) = place.person.objects("nodes")
+    assert node["name"] == real["metadata"]["name"]
+    assert node["k3s_version"] == real["status"]["nodeInfo"]["kubeletVersion"]
+    assert set(place.pods()) == {one["metadata"]["name"] for one in place.person.objects("pods")}
+    assert seen["site"]["contact"]["state"] == "connected" and not seen["site"]["rehearsed"]
+    page = place.page()
+    assert node["name"] in page and node["k3s_version"] in page
+    assert place.person.asks("status").document["link"]["state"] == "connected"
+
+
+def test_pods_that_come_and_fail_are_seen_by_kubectl_screen_command_and_page_alike(place: Place) -> None:
+    run = ("run", "probe", f"--image={BUSYBOX}", "--image-pull-policy=Never", "--", "sleep", "3600")
+    assert place.person.kubectl(*run).rc == 0
+    until(lambda: "probe" in place.person.running_pods(), lambda: place.person.objects("pods"), 60)
+    until(lambda: place.pods().get("probe") is True, place.pods, SOON)
+    assert place.person.kubectl("run", "lost", "--image=nowhere/lost:1", "--image-pull-policy=Never").rc == 0
+    until(lambda: place.pods().get("lost") is False, place.pods, SOON)
+    until(lambda: place.seen()["site"]["health"]["health"] == "unhealthy", place.seen, SOON)
+    assert "lost" in place.page()
+    own = {one["name"]: one["ready"] for one in place.person.status()["cluster"]["pods"]}
+    assert own == place.pods()
+    with screen(place.host, *from_checkout(), "tui") as tui:
+        text = tui.until(f"{sum(own.values())} of {len(own)} ready")
+        assert "connected" in text.lower()
+        tui.type("q")
+        tui.end()
+    assert place.person.kubectl("delete", "pod", "lost", "--force").rc == 0
+    until(lambda: "lost" not in place.pods(), place.pods, SOON)
+    until(lambda: place.seen()["site"]["health"]["health"] == "healthy", place.seen, SOON)
+
+
+def test_what_doctor_finds_the_fleet_finds_with_the_same_words(place: Place) -> None:
+    place.host.cut_network()
+    until(lambda: "cable-out" in place.codes(), place.codes, SOON)
+    own = place.person.findings()["cable-out"]
+    theirs = next(one["finding"] for one in place.seen()["findings"] if one["finding"]["code"] == "cable-out")
+    assert theirs["summary"] == own["summary"] and theirs["next_step"] == own["next_step"]
+    assert own["summary"] in place.page()
+    place.host.heal_network()
+    until(lambda: "cable-out" not in place.codes(), place.codes, SOON)
+
+
+@pytest.mark.timeout(900)
+def test_what_happens_while_the_link_is_cut_comes_in_afterwards_at_its_time(place: Place) -> None:
+    began = datetime.now(UTC)
+    place.line.cut()
+    until(lambda: place.person.asks("status").document["link"]["state"] == "away", place.person.status, 60)
+    place.host.cut_network()
+    until(lambda: "cable-out" in reported(place), place.person.status, 60)
+    place.host.heal_network()
+    until(lambda: "cable-out" not in reported(place), place.person.status, 60)
+    left = CUT_SECONDS - (datetime.now(UTC) - began).total_seconds()
+    assert place.person.running_pods(), "the site's pods must not mind"
+    until(lambda: place.seen()["site"]["contact"]["state"] == "overdue", place.seen, 90)
+    assert place.seen()["site"]["health"]["health"] == "healthy", (
+        "silence is no failure: health stays as last heard"
+    )
+    if left > 0:
+        until(lambda: (datetime.now(UTC) - began).total_seconds() > CUT_SECONDS, place.seen, left + 10)
+    ended = datetime.now(UTC)
+    place.line.heal()
+    until(lambda: place.seen()["site"]["contact"]["state"] == "connected", place.seen, 120)
+    until(lambda: len(cables(place, began, ended)) >= 2, place.seen, 60)
+    assert {one["kind"] for one in cables(place, began, ended)} == {"finding-appeared", "finding-cleared"}
+    until(lambda: place.person.asks("status").document["link"]["waiting"] == 0, place.person.status, 60)
+    assert place.seen()["gaps"] == []
+    assert "fleet-sequence-missing" not in place.codes()
+
+
+def reported(place: Place) -> set[str]:
+    """Codes of the findings in the agent's own report."""
+    return {one["code"] for one in place.person.status()["findings"]}
+
+
+def cables(place: Place, began: datetime, ended: datetime) -> list[dict[str, Any]]:
+    """The fleet's events about the cable that happened between two times."""
+    first, last = began.timestamp() * 1000, ended.timestamp() * 1000
+    return [
+        one
+        for one in place.seen().get("timeline", [])
+        if one["subject"] == "cable-out" and first <= one["at"] <= last and one["sure"]
+    ]

@@ -1,0 +1,1 @@
+"""The fleet's conclusions: contact, health, time, spans, sequences."""

@@ -1,0 +1,84 @@
+"""A store on each of the two databases, empty, with a clock that stands still until a test moves it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from archipel_fleet.storage import SqlStore, open_store
+from tests.fakes.fleet_context import CountedEntropy, FakeClock
+from tests.fleet.postgresql import PROGRAMS, Server, postgresql
+from tests.fleet.storage.speech import NOW
+
+__all__ = ["postgresql"]
+
+
+@dataclass
+class Ground:
+    """Where one test's database is, and the stores opened on it."""
+
+    url: str
+    directory: Path
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    entropy: CountedEntropy = field(default_factory=CountedEntropy)
+    opened: list[SqlStore] = field(default_factory=list)
+
+    def open(self) -> SqlStore:
+        """Open the database as a controller that starts would."""
+        store = open_store(self.url, self.directory, self.clock, self.entropy)
+        self.opened.append(store)
+        return store
+
+    def close(self) -> None:
+        """Close every store."""
+        for store in self.opened:
+            store.close()
+        self.opened = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the server started before the guards look which processes there are, not in the middle of a test."""
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and "ground" in item.fixturenames
+            and item.get_closest_marker("postgresql")
+        ):
+            item.fixturenames = [
+                "postgresql",
+                *item.fixturenames,
+            ]  # its own list; the other database shares the first
+
+
+@pytest.fixture(params=[
+    "sqlite",
+    pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.real_process, pytest.mark.timeout(60)]),
+])  # fmt: skip
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    """An empty database of each kind."""
+    url = ""
+    if request.param == "postgresql":
+        if not PROGRAMS.is_dir():
+            pytest.skip(f"no PostgreSQL in {PROGRAMS}")
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.emptied()
+    one = Ground(url, tmp_path)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def store(ground: Ground) -> SqlStore:
+    """A store that listens."""
+    opened = ground.open()
+    opened.listening(NOW - 1000, NOW)
+    return opened
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Ground]:
+    """An empty SQLite database, for what only concerns files."""
+    one = Ground("", tmp_path)
+    yield one
+    one.close()
