@@ -69,7 +69,7 @@ class Engine:
         self.incarnation = ""  # of the welcome last heard
         self.answered_at: float | None = None
         self.is_welcome = False
-        self._welcome_at: float | None = None
+        self._welcome_at = 0.0
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Engine:
             if not ready:
                 ready.extend(self.lanes.next(lane, self._flights.keys(), self._budget.window))
             if ready:
-                return self._entry_draft(ready[0], now)
+                return _entry_draft(ready[0], self.states, now - self._welcome_at)
         return None
 
     def _late(self, now: float) -> Draft | None:
@@ -137,17 +137,9 @@ class Engine:
             else:
                 entry = self.lanes.find(key)
                 if entry is not None:
-                    return self._entry_draft(entry, now)
+                    return _entry_draft(entry, self.states, now - self._welcome_at)
             self._flights.drop(key)  # superseded, or dropped for space
         return None
-
-    def _entry_draft(self, entry: Entry, now: float) -> Draft:
-        """A samples message also says that the state still holds, once the hello's word on that is no longer fresh."""
-        body = entry.body
-        is_due = self._welcome_at is not None and now - self._welcome_at >= CONFIRM_SECONDS
-        if entry.lane is Lane.METRIC and is_due and self.states.settled:
-            body = body[:-1] + b',"state":"' + self.states.settled.encode() + b'"}'
-        return Draft(type=entry.type, body=body, key=entry.key, stamp=entry.stamp)
 
     def _token(self, now: float) -> bool:
         gained = (now - self._filled_at) * self._budget.rate
@@ -269,6 +261,14 @@ class Engine:
             self.states.asked(now)
         elif ask.wanted is Wanted.HELLO and self.is_welcome:
             self._greet(now + self._budget.hello * self._random())
+
+
+def _entry_draft(entry: Entry, states: States, since_welcome: float) -> Draft:
+    """Return a stored message; samples also say that the state still holds, once the hello's word on that is not fresh."""
+    body = entry.body
+    if entry.lane is Lane.METRIC and since_welcome >= CONFIRM_SECONDS and states.settled:
+        body = body[:-1] + b',"state":"' + states.settled.encode() + b'"}'
+    return Draft(type=entry.type, body=body, key=entry.key, stamp=entry.stamp)
 
 
 def _state_draft(message: StateMessage) -> Draft:
