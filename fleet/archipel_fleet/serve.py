@@ -68,7 +68,8 @@ def start(flags: Mapping[str, object]) -> int:
     try:
         settings = load(flags)
     except NotLoopback as error:
-        return _refused(_refusal(error.code, what=error.what, address=error.address), "en", sys.stderr)
+        refusal = _refusal(error.code, what=error.what, address=error.address)
+        return _refused(refusal, str(flags.get("language") or "en"), sys.stderr)
     except SettingsInvalid as error:
         sys.stderr.write(f"archipel fleet serve: {error}\n")
         return Exit.USAGE

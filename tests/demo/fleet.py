@@ -84,7 +84,7 @@ class Fleet:
         return json.loads(said.splitlines()[-1]) if said else None
 
     def page(self, path: str) -> str:
-        """Return a web page as a browser that has logged in gets it."""
+        """Return a web page (or an answer of the API) as a browser that has logged in gets it."""
         if not hasattr(self, "_browser"):
             self._browser = httpx.Client(base_url=self.address, follow_redirects=True, timeout=20)
             form = self._browser.get("/login").text

@@ -129,7 +129,8 @@ def test_up_again_changes_nothing_and_takes_a_moment(site: Site) -> None:
 
 def declared() -> dict[tuple[str, int], str]:
     """The table of the listeners' page: (protocol, port) -> the address it is open to, `*` for every one."""
-    rows = re.findall(r"^\| (\d+)/(tcp|udp) \| \S+ \| ([^|]+) \|", LISTENERS.read_text(), re.MULTILINE)
+    page = LISTENERS.read_text().partition("# What listens at a controller")[0]
+    rows = re.findall(r"^\| (\d+)/(tcp|udp) \| \S+ \| ([^|]+) \|", page, re.MULTILINE)
     return {(kind, int(port)): "*" if to == "every address" else to for port, kind, to in rows}
 
 

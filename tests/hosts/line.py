@@ -8,17 +8,19 @@ namespace and connects in this machine's. Used by the demo and by tests of the l
     line.heal()
     line.close()
 
-`python -m tests.hosts.line PID INSIDE OUTSIDE` is that process; it says `ready` and runs until it is killed.
+`python -m tests.hosts.line PID INSIDE OUTSIDE` is that process; SIGUSR1 cuts, SIGUSR2 heals, and it says what it did.
 """
 
 import asyncio
 import contextlib
 import ctypes
 import os
+import signal
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from tests.hosts import shell
@@ -26,45 +28,49 @@ from tests.hosts import shell
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 START_SECONDS = 10.0
 CHUNK = 64 << 10
+READY, CUT = "ready", "cut"
 
 
 class Line:
-    """A line that stands from its making until `cut` or `close`."""
+    """A line that stands from its making until `cut` or `close`. One process serves it all the time."""
 
     def __init__(self, leader: int, inside: int, outside: int) -> None:
         """`leader` is a process of the host; raises CommandFailed when the port inside is taken."""
-        self._argv = [sys.executable, "-m", "tests.hosts.line", str(leader), str(inside), str(outside)]
+        argv = [sys.executable, "-m", "tests.hosts.line", str(leader), str(inside), str(outside)]
         self._directory = tempfile.TemporaryDirectory(prefix="archipel-line-")
-        self._process: shell.Spawned | None = None
+        self._process = shell.spawn(argv, output=Path(self._directory.name) / "line.log")
+        self._said = 0
         try:
-            self.heal()
+            self._await(READY)
         except BaseException:
             self.close()
             raise
 
     def cut(self) -> None:
         """End every connection and refuse new ones."""
-        if self._process is not None:
-            self._process.stop(grace=0.0)
-            self._process = None
+        self._process.signal(signal.SIGUSR1)
+        self._await(CUT)
 
     def heal(self) -> None:
         """Let connections through again."""
-        if self._process is not None:
-            return
-        log = Path(self._directory.name) / "line.log"
-        log.write_bytes(b"")
-        self._process = shell.spawn(self._argv, output=log)
-        deadline = time.monotonic() + START_SECONDS
-        while "ready" not in self._process.output():
-            if self._process.rc is not None or time.monotonic() > deadline:
-                raise shell.CommandFailed(f"the line does not stand: {self._process.output()[-1000:]}")
-            time.sleep(0.01)
+        self._process.signal(signal.SIGUSR2)
+        self._await(READY)
 
     def close(self) -> None:
         """Take the line away."""
-        self.cut()
+        self._process.stop(grace=0.0)
         self._directory.cleanup()
+
+    def _await(self, word: str) -> None:
+        """Wait for the next thing the process says, which must be `word`."""
+        deadline = time.monotonic() + START_SECONDS
+        while len(said := self._process.output().split()) <= self._said:
+            if self._process.rc is not None or time.monotonic() > deadline:
+                raise shell.CommandFailed(f"the line does not stand: {self._process.output()[-1000:]}")
+            time.sleep(0.01)
+        self._said += 1
+        if said[self._said - 1] != word:
+            raise shell.CommandFailed(f"the line said {' '.join(said)[-1000:]}")
 
 
 def listening_inside(pid: int, port: int) -> socket.socket:
@@ -87,27 +93,57 @@ def listening_inside(pid: int, port: int) -> socket.socket:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
     writer.close()
 
 
-async def _serve(inside: socket.socket, outside: int) -> None:
-    async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class _Far:
+    """The process's side: a server that comes and goes by signals."""
+
+    def __init__(self, pid: int, inside: int, outside: int) -> None:
+        self._pid, self._inside, self._outside = pid, inside, outside
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def heal(self) -> None:
+        if self._server is None:
+            socket_ = listening_inside(self._pid, self._inside)
+            self._server = await asyncio.start_server(self._joined, sock=socket_)
+        print(READY, flush=True)
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        print(CUT, flush=True)
+
+    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", outside)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._outside)
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        self._writers |= {writer, far_writer}
+        try:
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        finally:
+            self._writers -= {writer, far_writer}
 
-    server = await asyncio.start_server(joined, sock=inside)
-    print("ready", flush=True)
-    async with server:
-        await server.serve_forever()
+
+async def _serve(pid: int, inside: int, outside: int) -> None:
+    far, orders = _Far(pid, inside, outside), asyncio.Queue[Callable[[], Coroutine[None, None, None]]]()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, orders.put_nowait, far.cut)
+    loop.add_signal_handler(signal.SIGUSR2, orders.put_nowait, far.heal)
+    await far.heal()
+    while True:
+        await (await orders.get())()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(listening_inside(int(sys.argv[1]), int(sys.argv[2])), int(sys.argv[3])))
+    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,6 +1,5 @@
 """`archipel fleet serve`, `backup`, `restore` and `broker-config`: the controller itself, on its own machine."""
 
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,9 +8,7 @@ from typing import Annotated
 import typer
 
 from archipel_contract.exits import Exit
-from archipel_fleet import settings
 from archipel_fleet.cli.command import Local, Session, add
-from archipel_fleet.cli.stop import Stop
 
 SERVE = """\
 Run the controller: web pages, API, and the intake of what the sites report, until Ctrl-C.
@@ -99,18 +96,9 @@ def serve(session: Session[ServeOptions]) -> int:
     names = ("data", "listen", "broker", "broker_port", "database", "shards", "log_level", "ready_file")
     flags = {name: getattr(given, name) for name in names}
     flags["language"] = given.lang
-    try:
-        made = settings.load(flags, os.environ)
-    except settings.NotLoopback as error:
-        raise Stop(
-            Exit.REFUSED,
-            f"{error}.\n  There are no keys yet, so controller, broker and database share one machine.",
-        ) from error
-    except settings.SettingsInvalid as error:
-        raise Stop(Exit.USAGE, str(error)) from error
     from archipel_fleet import serve as controller
 
-    return controller.main(made)
+    return controller.start(flags)
 
 
 def broker_config(session: Session[BrokerConfigOptions]) -> int:
