@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -144,7 +145,10 @@ class Chromium:
 
     def until(self, holds: Callable[[], Any], seconds: float = 10.0) -> Any:
         """Wait until something holds; fail if it does not in time."""
-        return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: holds())
+        # A page may be replaced by the next one between finding a part of it and reading that.
+        passing = (NoSuchElementException, StaleElementReferenceException)
+        waiting = WebDriverWait(self.driver, seconds, poll_frequency=0.05, ignored_exceptions=passing)
+        return waiting.until(lambda _: holds())
 
     def violations(self) -> list[str]:
         """Return what axe finds wrong with the page that is open: rule, and where."""

@@ -128,7 +128,7 @@ def test_a_site_is_reached_and_read_with_keys_alone(browser: Chromium) -> None:
     browser.until(lambda: browser.path() == f"/sites/{BERLIN}")
     browser.run("document.querySelector('#finding-1-steps summary').focus()")
     browser.press(Keys.ENTER)
-    assert browser.run("return document.querySelector('#finding-1-steps').open") is True
+    browser.until(lambda: browser.run("return document.querySelector('#finding-1-steps').open") is True)
 
 
 PAPER = (718, 1000)  # A4 upright, less the usual margins, in CSS pixels
@@ -154,14 +154,15 @@ def test_everything_works_without_scripts(browser: Chromium) -> None:
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
     browser.go("/sites")
     browser.find("#tile-contact-overdue").click()
-    assert browser.path() == "/sites?contact=overdue"
+    browser.until(lambda: browser.path() == "/sites?contact=overdue")
     browser.find("#search").send_keys("celle" + Keys.ENTER)
+    browser.until(lambda: "q=celle" in browser.path())
     browser.find(f"#to-{fleet_sites.site_id(2)}").click()
-    assert browser.find("h1").text == "celle"
+    browser.until(lambda: browser.find("h1").text == "celle")
     browser.find(".display a[href*='lang=de']").click()
-    assert "Warum, und was als Nächstes" in browser.find("#why h2").text
+    browser.until(lambda: "Warum, und was als Nächstes" in browser.find("#why h2").text)
     browser.find(".leave button").click()
-    assert browser.path().startswith("/login")
+    browser.until(lambda: browser.path().startswith("/login"))
 
 
 def test_one_element_moves_only_where_the_reader_wants_motion(browser: Chromium) -> None:

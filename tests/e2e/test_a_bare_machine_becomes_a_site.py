@@ -207,8 +207,8 @@ def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(afte
 
 def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Site) -> None:
     host, person = after_power_cut.host, after_power_cut.person
+    until(lambda: bool(person.containers()), person.status)
     pid, pods = person.k3s_pid(), person.containers()
-    assert pods
     removed = person.asks("remove", "--agent-only")
     assert removed.code == Exit.OK, removed
     left = removed.document["result"]["left"].splitlines()
@@ -217,10 +217,12 @@ def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Sit
         host.failed_units,
     )
     assert person.k3s_pid() == pid
-    assert person.containers() == pods
-    # k3s came back a moment ago, from the full disk: the kubelet may still be waiting for a probe's answer.
+    # k3s came back a moment ago, from the full disk: its API and the kubelet's probes may still take their time, but the
+    # containers are the same ones.
+    until(lambda: person.containers() == pods, person.containers)
     until(lambda: set(person.running_pods()) == set(pods), person.containers)
-    assert person.ready_nodes() == ["edge"]
+    until(lambda: person.ready_nodes() == ["edge"], lambda: person.objects("nodes"))
+    assert person.k3s_pid() == pid
     ours = {
         path
         for path in host.snapshot_files(("/var/log/journal", "/var/lib/rancher", "/var/lib/kubelet", "/root"))
