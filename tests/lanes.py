@@ -2,6 +2,9 @@
 
 One lane has the folders of REAL, the other all the rest. Each lane's output
 is printed when it ends; the last line counts both. With arguments it is plain pytest with those.
+
+Two lanes on two cores make real parts slow. So at most FILES_ALONE files with a failure are run once more, whole and alone;
+the last line names each that passed only then. What fails alone too has failed.
 """
 
 import re
@@ -12,6 +15,8 @@ import time
 from pathlib import Path
 
 REAL = ("tests/e2e", "tests/hosts", "tests/chaos", "tests/images", "tests/systemd")
+FILES_ALONE = 3
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/[\w/]+\.py)", re.MULTILINE)
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|deselected|warnings?)\b")
 
 
@@ -57,9 +62,17 @@ def main() -> int:
         for log in logs.values():
             for word, count in counted(log.read_text(errors="replace")).items():
                 totals[word] = totals.get(word, 0) + count
+        failed = sorted(
+            {file for log in logs.values() for file in _FAILED.findall(log.read_text(errors="replace"))}
+        )
     told = ", ".join(f"{count} {word}" for word, count in totals.items() if count)
+    code = max(codes.values())
+    if code == 1 and 0 < len(failed) <= FILES_ALONE:
+        print(f"\n===== once more, alone: {' '.join(failed)} =====", flush=True)
+        code = subprocess.run([sys.executable, "-m", "pytest", *failed], check=False).returncode
+        told += f"; {'then failed' if code else 'then passed'} alone: {' '.join(failed)}"
     print(f"===== {told} in {time.monotonic() - began:.0f}s, in two lanes =====")
-    return max(codes.values())
+    return code
 
 
 def _start(arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":

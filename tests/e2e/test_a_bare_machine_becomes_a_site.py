@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 LISTENERS = Path(__file__).resolve().parents[2] / "docs/listeners.md"
+CALM_SECONDS = 25.0
 WRITTEN_ALL_THE_TIME = (
     "/var/log",
     "/var/lib/rancher",
@@ -205,10 +206,28 @@ def test_a_disk_that_fills_up_under_the_site_is_named_and_the_site_lives_on(afte
     assert person.ready_nodes() == ["edge"]
 
 
+def settled(person: Person) -> dict[str, list[str]]:
+    """Wait until all pods run and no container was replaced for a while; return the containers.
+
+    After a full disk k3s has ended and come back, and the kubelet may still restart what missed its probes meanwhile.
+    """
+    seen: list[tuple[float, dict[str, list[str]]]] = []
+
+    def is_calm() -> bool:
+        now = person.containers()
+        if not now or set(person.running_pods()) != set(now) or (seen and seen[-1][1] != now):
+            seen.clear()
+        if now:
+            seen.append((time.monotonic(), now))
+        return bool(seen) and seen[-1][0] - seen[0][0] >= CALM_SECONDS
+
+    until(is_calm, person.containers, seconds=240)
+    return seen[-1][1]
+
+
 def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Site) -> None:
     host, person = after_power_cut.host, after_power_cut.person
-    until(lambda: bool(person.containers()), person.status)
-    pid, pods = person.k3s_pid(), person.containers()
+    pods, pid = settled(person), person.k3s_pid()
     removed = person.asks("remove", "--agent-only")
     assert removed.code == Exit.OK, removed
     left = removed.document["result"]["left"].splitlines()
@@ -217,8 +236,6 @@ def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Sit
         host.failed_units,
     )
     assert person.k3s_pid() == pid
-    # k3s came back a moment ago, from the full disk: its API and the kubelet's probes may still take their time, but the
-    # containers are the same ones.
     until(lambda: person.containers() == pods, person.containers)
     until(lambda: set(person.running_pods()) == set(pods), person.containers)
     until(lambda: person.ready_nodes() == ["edge"], lambda: person.objects("nodes"))
