@@ -8,18 +8,19 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 from tests.demo import check
 from tests.demo.fleet import Fleet, NotStarted
-from tests.demo.grounds import PROGRAM, Ground, choose
+from tests.demo.grounds import Ground, choose
 from tests.demo.story import NotSeen, Story
 from tests.hosts import shell
 
 
 def show(fleet: Fleet, ground: Ground, story: Story) -> None:
     """Print where to look, and wait for Ctrl-C."""
-    command = "archipel" if sys.argv[0].endswith("archipel") else " ".join(PROGRAM)
+    command = Path(sys.executable).with_name("archipel")
     print()
     print(f"  The fleet's page:         {fleet.address}")
     print(f"                            {fleet.first_words}")
