@@ -33,6 +33,9 @@ chromium|command -v chromium|looks at the web pages as people do
 chromium-driver|command -v chromedriver|drives that browser
 mosquitto|command -v mosquitto|the other broker: what holds for the embedded one is shown for this one too
 mosquitto-clients|command -v mosquitto_sub|a client that knows nothing but the protocol's page
+softhsm2|command -v softhsm2-util|a token in software: keys of the fleet need not lie in a file
+tinyproxy|command -v tinyproxy|a proxy as plants have it, through which a link must find its way
+openssl|command -v openssl|says of our certificates what everybody else would
 postgresql|ls /usr/lib/postgresql/*/bin/postgres|the other database: one suite holds both to the same
 LIST
 }

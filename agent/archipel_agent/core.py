@@ -36,7 +36,76 @@ LINES_ALLOWED = 2000
 AGENT_UNIT = "archipel-agent.service"
 
 
-class Core:
+class _Jobs:
+    """The part of the agent that plans, starts and follows jobs."""
+
+    ports: Ports
+    paths: Paths
+    settings: Settings
+    node_id: str
+    store: Store | None
+    manager: JobManager | None
+    _unusable: StateUnusable | None
+    _world: World
+
+    def _context(self, verb: Verb, options: Options) -> Context:
+        assert self.store is not None  # only called with a usable state
+        return Context(
+            verb=verb,
+            options=options,
+            ports=self.ports,
+            paths=self.paths,
+            settings=self.settings,
+            store=self.store,
+            node_id=self.node_id,
+            settings_problem=self._world.settings_problem,
+        )
+
+    def plan(self, request: JobRequest) -> Plan:
+        """Ask each step whether it is needed; the checks of `preflight` are run, nothing is changed."""
+        options = _options(request)
+        if self.store is None:
+            raise _no_state(self._unusable)
+        context = self._context(request.verb, options)
+        steps = tuple(_planned(step, context) for step in story(request.verb, options))
+        evidence = gather(self.ports, self._world, options.wishes)
+        results = registry.look_all(evidence, Phase.PREFLIGHT) if request.verb is Verb.UP else ()
+        found = tuple(one for result in results for one in result.findings)
+        blocking = tuple(one for one in found if one.severity is not Severity.HINT)
+        return Plan(verb=request.verb, steps=steps, findings=blocking)
+
+    def jobs(self) -> Jobs:
+        """Return the jobs this machine remembers."""
+        return Jobs(jobs=self.manager.jobs() if self.manager else ())
+
+    def start_job(self, request: JobRequest, asked_by: str) -> Job:
+        """Start a job."""
+        if self.manager is None:
+            raise _no_state(self._unusable)
+        try:
+            return self.manager.start(request, asked_by)
+        except StateUnusable as error:  # since the start of the agent: a disk that has filled up
+            raise _no_state(error) from error
+
+    def job(self, job_id: str) -> Job:
+        """Return one job."""
+        return self._jobs().job(job_id)
+
+    def job_events(self, job_id: str, after: int) -> tuple[JobEvent, ...]:
+        """Return the job's events beyond `after`."""
+        return self._jobs().events(job_id, after)
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Ask a running job to stop and undo."""
+        return self._jobs().cancel(job_id)
+
+    def _jobs(self) -> JobManager:
+        if self.manager is None:
+            raise _no_state(self._unusable)
+        return self.manager
+
+
+class Core(_Jobs):
     """The agent without its doors to the outside."""
 
     def __init__(
@@ -81,19 +150,6 @@ class Core:
             else None
         )
 
-    def _context(self, verb: Verb, options: Options) -> Context:
-        assert self.store is not None  # only called with a usable state
-        return Context(
-            verb=verb,
-            options=options,
-            ports=self.ports,
-            paths=self.paths,
-            settings=self.settings,
-            store=self.store,
-            node_id=self.node_id,
-            settings_problem=self._world.settings_problem,
-        )
-
     # What the daemon uses.
 
     def turn(self, close: bool = False) -> Report:
@@ -110,6 +166,14 @@ class Core:
         """Tell whoever watches that something changed."""
         for one in tuple(self._wakes):
             one()
+
+    @property
+    def rests(self) -> bool:
+        """Whether a turn now would surely find what the last one found; nobody watches and no job runs."""
+        if self.watched or (self.manager is not None and self.manager.running() is not None):
+            return False
+        with self._turning:
+            return self._turner.is_still()
 
     @property
     def watched(self) -> bool:
@@ -154,49 +218,6 @@ class Core:
             evidence = self._turner.look_closely()
         phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
         return Checks(phase=phase.value, results=self._turner.results)
-
-    def plan(self, request: JobRequest) -> Plan:
-        """Ask each step whether it is needed; the checks of `preflight` are run, nothing is changed."""
-        options = _options(request)
-        if self.store is None:
-            raise _no_state(self._unusable)
-        context = self._context(request.verb, options)
-        steps = tuple(_planned(step, context) for step in story(request.verb, options))
-        evidence = gather(self.ports, self._world, options.wishes)
-        results = registry.look_all(evidence, Phase.PREFLIGHT) if request.verb is Verb.UP else ()
-        found = tuple(one for result in results for one in result.findings)
-        blocking = tuple(one for one in found if one.severity is not Severity.HINT)
-        return Plan(verb=request.verb, steps=steps, findings=blocking)
-
-    def jobs(self) -> Jobs:
-        """Return the jobs this machine remembers."""
-        return Jobs(jobs=self.manager.jobs() if self.manager else ())
-
-    def start_job(self, request: JobRequest, asked_by: str) -> Job:
-        """Start a job."""
-        if self.manager is None:
-            raise _no_state(self._unusable)
-        try:
-            return self.manager.start(request, asked_by)
-        except StateUnusable as error:  # since the start of the agent: a disk that has filled up
-            raise _no_state(error) from error
-
-    def job(self, job_id: str) -> Job:
-        """Return one job."""
-        return self._jobs().job(job_id)
-
-    def job_events(self, job_id: str, after: int) -> tuple[JobEvent, ...]:
-        """Return the job's events beyond `after`."""
-        return self._jobs().events(job_id, after)
-
-    def cancel_job(self, job_id: str) -> Job:
-        """Ask a running job to stop and undo."""
-        return self._jobs().cancel(job_id)
-
-    def _jobs(self) -> JobManager:
-        if self.manager is None:
-            raise _no_state(self._unusable)
-        return self.manager
 
     def logs(self, source: str, lines: int) -> LogLines:
         """Return the last lines of k3s or of the agent, redacted."""

@@ -84,7 +84,8 @@ class Daemon:
     def _take_turns(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take turns until the end. The waiting is done here too, so that an idle agent does not wake its event loop."""
         while not self._stop.is_set():
-            self._turn()
+            if not self._rests():
+                self._turn()
             self._ping(loop)
             self._pause()
 
@@ -94,6 +95,13 @@ class Daemon:
         if now - self._pinged >= PING_SECONDS:
             self._pinged = now
             loop.call_soon_threadsafe(notify, "WATCHDOG=1")
+
+    def _rests(self) -> bool:
+        try:
+            return self._core.rests
+        except Exception:  # the task boundary, as for a turn
+            LOG.exception("looking whether anything moved has a defect")
+            return False
 
     def _turn(self) -> None:
         try:

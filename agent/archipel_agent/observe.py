@@ -64,15 +64,17 @@ def glance(
     """Return what the idle loop looks at; without `known` that is read now, without `seen` the lists of the API are."""
     known = known or lasting(ports)
     site = world.site()
-    now = ports.clock.now()
-    earliest = clocks.floor(world.store)
+    time = clocks.trusted(
+        world.store, ports.clock, ports.machine.clock_synchronized(), known.facts.has_rtc
+    )
     k3s = ports.k3s.status()
     return Evidence(
-        now=now,
+        now=ports.clock.now(),
         facts=known.facts,
         usage=ports.machine.usage(),
-        clock=clocks.quality(now, earliest, ports.machine.clock_synchronized()),
-        not_before=earliest,
+        clock=time.quality,
+        time=time,
+        not_before=time.floor,
         is_root=ports.machine.is_root() or ports.rehearsed,
         site=site,
         k3s=replace(k3s, version=site.k3s.version if site else ""),

@@ -113,6 +113,10 @@ class Disk(Protocol):
         """Return the permission bits of `path`, None if it is not there."""
         ...
 
+    def modified(self, path: Path) -> datetime | None:
+        """Return when the content of `path` was last changed by the clock of then, in UTC; None if that is not known."""
+        ...
+
     def sha256(self, path: Path) -> str:
         """Return the hexadecimal SHA-256 of a file of any size."""
         ...
@@ -262,6 +266,10 @@ class KubeWatch(Protocol):
 
         None when the watch is over, whatever ended it: nothing more will come, and the list must be read anew.
         """
+        ...
+
+    def is_quiet(self) -> bool:
+        """Whether surely nothing has come since `arrived` last said so; False where only reading can tell."""
         ...
 
     def close(self) -> None:

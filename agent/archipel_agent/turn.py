@@ -17,14 +17,16 @@ from archipel_agent.observe import Lasting, World, gather, glance
 from archipel_agent.plan import Act, Action, plan
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_contract import __version__
+from archipel_contract.facts import ClockSource
 from archipel_contract.findings import CheckResult, Finding, Severity
 from archipel_contract.site import Role
-from archipel_contract.status import ClusterStatus, Condition, LinkStatus, NodeStatus, Report
+from archipel_contract.status import ClusterStatus, Condition, LinkStatus, NodeStatus, Report, ServiceState
 
 LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
 CLOSE_LOOK_TROUBLED_SECONDS = 30.0
 CLOSE_LOOK_WARNED_SECONDS = 900.0  # warnings and hints hold for days, and a look costs as much as many turns
+REST_SECONDS = 60.0  # while nothing moves; a disk that fills, and an API that hangs without a word, are noticed after this
 LASTING_SECONDS = 60.0  # reading facts and kernel settings is half the cost of a turn; a changed pulse has them read at once
 
 
@@ -47,6 +49,30 @@ class Turner:
         self._pulse: object = None
         self._started: datetime | None = None
         self._sentence = ""
+        self._last: tuple[float, Evidence] | None = None
+
+    def is_still(self) -> bool:
+        """Whether the last turn's report surely still holds: all was well, and nothing of what can be seen for next to
+        nothing has moved since: the process of k3s, what its API has to tell, cables and routes, and the link.
+        """
+        if self._last is None or self._job:
+            return False
+        taken, seen = self._last
+        now = self._ports.clock.monotonic()
+        if now - taken >= REST_SECONDS or self._looked is None or now - self._looked >= self._patience(seen):
+            return False
+        if any(one.severity is Severity.PROBLEM for one in self._findings()):
+            return False
+        return self._has_not_moved(seen)
+
+    def _has_not_moved(self, seen: Evidence) -> bool:
+        link = self._world.link()
+        if seen.link is not None and (link.state, link.code) != (seen.link.state, seen.link.code):
+            return False
+        if seen.site is None or not self._view.is_quiet() or self._ports.machine.pulse() != self._pulse:
+            return False
+        k3s = self._ports.k3s.status()
+        return k3s.state is ServiceState.RUNNING and k3s == replace(seen.k3s, version="")
 
     @property
     def results(self) -> tuple[CheckResult, ...]:
@@ -67,8 +93,9 @@ class Turner:
         did = () if job else self._act(evidence)
         if close or self._needs_close_look(evidence, bool(job)):
             evidence = self.look_closely()
-        if self._world.store is not None:
-            clocks.raise_floor(self._world.store, evidence.now, evidence.clock)
+        self._last = (self._ports.clock.monotonic(), evidence)
+        if self._world.store is not None and evidence.time is not None:
+            clocks.raise_floor(self._world.store, evidence.time)
         return self._report(evidence, did, job)
 
     def look_closely(self) -> Evidence:
@@ -138,6 +165,9 @@ class Turner:
             node_name=site.nodes[0].node_name if site else "",
             role=Role.SERVER,
             clock=evidence.clock,
+            clock_source=evidence.time.source if evidence.time else ClockSource.UNKNOWN,
+            clock_floor=text(evidence.time.floor) if evidence.time else "",
+            clock_offset_ms=evidence.time.offset_ms if evidence.time else None,
             facts=evidence.facts,
             usage=evidence.usage,
             k3s=evidence.k3s,

@@ -5,7 +5,7 @@ only (pydantic lives in `validate` and `schema`, which only servers and generato
 machine starts quickly.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The day this version was released (UTC): no clock that shows an earlier time can be right.
 RELEASED = "2026-11-22"

@@ -25,6 +25,18 @@ class ClockQuality(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ClockSource(StrEnum):
+    """Whose word stands behind the time, the best there is."""
+
+    TIME_SERVER = "time-server"  # the kernel says that something disciplines the clock
+    FLEET = "fleet"  # a signed message of the fleet, and the time since
+    TECHNICIAN = "technician"  # a person who set the clock, and the time since
+    PEER = "peer"  # another node of the site, and the time since
+    RTC = "rtc"  # a battery-backed clock that shows nothing impossible
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nic:
     """One network interface with its IPv4 addresses in CIDR notation (`192.168.4.27/24`)."""

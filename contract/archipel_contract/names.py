@@ -13,6 +13,8 @@ ID_LENGTH = 16  # 80 random bits
 
 NODE_ID = re.compile(rf"n-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 SITE_ID = re.compile(rf"s-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+COMMAND_ID = re.compile(rf"c-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+FLEET_ID = re.compile(rf"f-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 JOB_ID = re.compile(rf"j-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 
 # Kubernetes allows subdomain names up to 253 characters for nodes, but the name is also the value of the label
@@ -44,6 +46,16 @@ def new_site_id(random: RandomBytes) -> str:
 def new_job_id(random: RandomBytes) -> str:
     """Return a new job id such as `j-7k2m9qxf04hvd1et`."""
     return "j-" + _random_text(random)
+
+
+def new_command_id(random: RandomBytes) -> str:
+    """Return a new id of a command to a node, such as `c-7k2m9qxf04hvd1et`."""
+    return "c-" + _random_text(random)
+
+
+def new_fleet_id(random: RandomBytes) -> str:
+    """Return a new id of a fleet, such as `f-7k2m9qxf04hvd1et`."""
+    return "f-" + _random_text(random)
 
 
 def checked_node_name(name: str) -> str:

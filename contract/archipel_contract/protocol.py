@@ -80,9 +80,17 @@ def _frame() -> str:
         [
             parts[0],
             "A frame is one line of three words and a line feed, and then the payload to the last byte:\n",
-            "```\nA1 <key id> <signature in base64, or ->\n<payload>\n```\n",
-            f"The signature covers exactly the payload's bytes. The key id `{envelope.UNSIGNED}` with the signature "
-            f"`{envelope.NO_SIGNATURE}` is the only one there is so far; a message with another one is refused.\n",
+            "```\nA1 <key ids> <signatures in base64>\n<payload>\n```\n",
+            "A signature covers exactly the payload's bytes. Several keys are named with commas between them, and their "
+            f"signatures in the same order, at most {envelope.SIGNATURES_LIMIT}. The key id `{envelope.UNSIGNED}` with the "
+            f"signature `{envelope.NO_SIGNATURE}` says that nobody signed.\n",
+            "Over a connection without TLS, which never leaves its machine, everything is unsigned and nothing from above "
+            "makes a node act. Over TLS the kinds marked as signed below are heeded only with a good signature: from below "
+            "by the key of the node's certificate (ECDSA over P-256 with SHA-256, DER), from above by a key that the "
+            "fleet's trust document allows it (Ed25519). A key id is `k-` and the first 16 bytes of the SHA-256 of the "
+            "key's text, each modulo 32 in the alphabet `0123456789abcdefghjkmnpqrstvwxyz`; the text is `ed25519:` or "
+            "`p256:` and the raw (compressed) key in base64. An `ack` needs a signature where it names an epoch of the "
+            "lanes result or event.\n",
             "On the wire a frame may be compressed as a whole. The first byte tells: `41` (the letter A) is a frame as it "
             "is; `78` is a zlib stream (RFC 1950). When bit 5 of the second byte is set, the next four bytes name the "
             "preset dictionary that is needed to read it.\n",
@@ -128,6 +136,7 @@ def _types() -> str:
             f"{'up' if isinstance(one.channel, topics.Up) else 'down'}/{one.channel}",
             str(one.qos),
             "yes" if one.retained else "",
+            "yes" if one.signed else "",
             "" if one.lane is None else one.lane.name.lower(),
             link(one.body),
         )
@@ -137,7 +146,7 @@ def _types() -> str:
         "## Messages\n",
         "A message with a lane is sequenced and acknowledged; one without is not. What has its default is left out of a "
         "body. Times are milliseconds since 1970 UTC unless the schema says RFC 3339.\n",
-        table(("type", "channel", "QoS", "retained", "lane", "body"), rows),
+        table(("type", "channel", "QoS", "retained", "signed", "lane", "body"), rows),
     ]
     for one in messages.KINDS.values():
         parts.append(f"### {one.name}\n\n{_paragraphs(one.body)}\n\nBody: {link(one.body)}\n")
@@ -197,9 +206,7 @@ def _examples() -> str:
     parts = ["## Two messages, byte by byte\n"]
     for topic, one in shown:
         wire = envelope.to_wire(one)
-        text = envelope.framed(
-            envelope.Frame(key_id=envelope.UNSIGNED, payload=envelope.payload(one))
-        ).decode()
+        text = envelope.framed(envelope.Frame(payload=envelope.payload(one))).decode()
         parts.append(
             f"On `{topic}`, {len(text)} bytes:\n\n```\n{text}\n```\n\nand compressed, {len(wire)} bytes with dictionary "
             f"`{int.from_bytes(wire[2:6], 'big'):08x}`, in hexadecimal:\n\n```\n"

@@ -7,7 +7,7 @@ observed_generation`). Times are RFC 3339 in UTC.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from archipel_contract.facts import ClockQuality, NodeFacts, NodeUsage
+from archipel_contract.facts import ClockQuality, ClockSource, NodeFacts, NodeUsage
 from archipel_contract.findings import Finding
 from archipel_contract.site import Role, SiteDocument
 
@@ -67,6 +67,12 @@ class NodeStatus:
     usage: NodeUsage
     k3s: K3sStatus
     conditions: tuple[Condition, ...] = ()
+    clock_source: ClockSource = ClockSource.UNKNOWN
+    clock_floor: str = ""  # it is certainly later than this
+    clock_offset_ms: int | None = (
+        None  # how far the clock is ahead of the fleet's, where the fleet said its time since the agent's start
+    )
+    certificates_until: str = ""  # when the first of k3s' own certificates on this node ends; empty if not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

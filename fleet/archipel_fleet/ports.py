@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from archipel_contract.link.envelope import Envelope
+from archipel_contract.link.envelope import Envelope, Frame
 from archipel_contract.link.messages import Ask, EpochAck, Welcome
 from archipel_contract.status import Health
+from archipel_contract.trust.certificates import Authority
+from archipel_contract.trust.keys import Signer
+from archipel_contract.trust.store import TrustStore
 from archipel_fleet.records import (
     Account,
     EventRow,
@@ -63,6 +66,30 @@ class Taken:
     asks: dict[str, Ask] = field(default_factory=dict)
     duplicates: int = 0
     changed_sites: frozenset[str] = frozenset()
+
+
+class Keys(Protocol):
+    """The controller's keys. Private ones stay behind it."""
+
+    @property
+    def trust(self) -> TrustStore:
+        """What the offline root says now."""
+        ...
+
+    @property
+    def trust_frame(self) -> Frame:
+        """The trust document as it was signed, for devices."""
+        ...
+
+    @property
+    def signer(self) -> Signer:
+        """The controller's own key, for welcomes, acknowledgements, commands and site documents."""
+        ...
+
+    @property
+    def authority(self) -> Authority:
+        """The CA that issues certificates of devices and servers."""
+        ...
 
 
 class Clock(Protocol):

@@ -1,17 +1,20 @@
 """What an idle turn reads anew and what it takes from the turns before, on a rehearsed machine in virtual time."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from archipel_agent.observe import World
 from archipel_agent.paths import Paths
 from archipel_agent.ports import KubeApi, KubeReply, KubeWatch, Machine, Ports
 from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.scenario import Scenario
-from archipel_agent.turn import LASTING_SECONDS, Turner
+from archipel_agent.turn import LASTING_SECONDS, REST_SECONDS, Turner
 from archipel_contract.facts import NodeFacts
-from archipel_contract.status import Health
+from archipel_contract.status import Health, LinkState, LinkStatus
 from tests.chaos.crashes import UP, prepared
 from tests.chaos.node import Node
 from tests.fakes.clock import VirtualClock
@@ -132,3 +135,107 @@ def test_idle_turns_of_a_site_list_nothing_and_still_see_a_k3s_that_ends() -> No
     node.ports.k3s.start()
     node.clock.advance(60.0)
     assert turner.turn().health is Health.HEALTHY
+
+
+class QuietWatch:
+    """A watch of which the test says whether anything came; all else is the inner one's."""
+
+    def __init__(self, inner: KubeWatch, kube: "QuietKubeApi") -> None:
+        self._inner = inner
+        self._kube = kube
+
+    def arrived(self) -> tuple[bytes, ...] | None:
+        """See ports.KubeWatch."""
+        return self._inner.arrived()
+
+    def is_quiet(self) -> bool:
+        """See ports.KubeWatch."""
+        return self._kube.is_quiet
+
+    def close(self) -> None:
+        """See ports.KubeWatch."""
+        self._inner.close()
+
+
+class QuietKubeApi(CountedKubeApi):
+    """An API whose watches are as quiet as the test says."""
+
+    is_quiet = True
+
+    def watch(self, path: str) -> KubeWatch:
+        """See ports.KubeApi."""
+        return QuietWatch(super().watch(path), self)
+
+
+@dataclass
+class Resting:
+    """A healthy site that has just taken a turn, and what may move around it."""
+
+    node: Node
+    turner: Turner
+    kube: QuietKubeApi
+    machine: CountedMachine
+    links: list[LinkStatus]
+
+
+def resting() -> Resting:
+    """A healthy site that has just taken a turn."""
+    node = Node(prepared((UP,)))
+    node.clock.advance(600.0)
+    kube, machine = QuietKubeApi(node.ports.kube), CountedMachine(node.ports.machine)
+    links = [LinkStatus()]
+    ports = replace(node.ports, kube=kube, machine=machine)
+    world = World(paths=node.paths, store=node.store, link=lambda: links[-1])
+    turner = Turner(ports, world, "n-0123456789abcdef")
+    for _ in range(2):
+        assert turner.turn().health is Health.HEALTHY
+    return Resting(node, turner, kube, machine, links)
+
+
+def test_a_healthy_site_in_which_nothing_moves_is_left_alone_for_a_minute() -> None:
+    site = resting()
+    rested = []
+    for _ in range(int(REST_SECONDS / 10) + 1):
+        rested.append(site.turner.is_still())
+        site.node.clock.advance(10.0)
+    assert rested == [True] * int(REST_SECONDS / 10) + [False]
+
+
+def _k3s_ends(site: Resting) -> None:
+    site.node.ports.k3s.stop()
+
+
+def _api_tells(site: Resting) -> None:
+    site.kube.is_quiet = False
+
+
+def _cable_is_pulled(site: Resting) -> None:
+    site.machine.cable = 1
+
+
+def _link_changes(site: Resting) -> None:
+    site.links.append(LinkStatus(state=LinkState.AWAY, code="link-broker-away"))
+
+
+def _job_begins(site: Resting) -> None:
+    site.turner.turn(job="j-1")
+
+
+@pytest.mark.parametrize("moves", [_k3s_ends, _api_tells, _cable_is_pulled, _link_changes, _job_begins])
+def test_whatever_moves_has_the_next_turn_taken(moves: Callable[[Resting], None]) -> None:
+    site = resting()
+    assert site.turner.is_still()
+    moves(site)
+    assert not site.turner.is_still()
+
+
+def test_a_site_that_is_not_well_is_looked_at_in_every_turn() -> None:
+    site = resting()
+    site.node.ports.k3s.stop()
+    site.turner.turn()
+    assert not site.turner.is_still()
+
+
+def test_before_there_is_a_site_every_turn_is_taken(tmp_path: Path) -> None:
+    turner, _, _ = settled(tmp_path)
+    assert not turner.is_still()

@@ -82,6 +82,11 @@ class Files:
         node = self._nodes.get(str(path))
         return node.mode if node else None
 
+    def modified(self, path: Path) -> datetime | None:
+        """See ports.Disk: no dates are kept here."""
+        self.power.check()
+        return None
+
     def sha256(self, path: Path) -> str:
         """See ports.Disk."""
         return _digest(self.read(path))

@@ -41,6 +41,10 @@ class ScriptedWatch:
         lines, self.lines = tuple(self.lines), []
         return None if self.is_over else lines
 
+    def is_quiet(self) -> bool:
+        """See ports.KubeWatch."""
+        return not self.lines and not self.is_over
+
     def close(self) -> None:
         """See ports.KubeWatch."""
         self.is_over = True

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from archipel_agent.clocks import TrustedTime
 from archipel_agent.ports import Listener
 from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Finding, Verdict
@@ -74,6 +75,7 @@ class Evidence:
     empty_files: tuple[str, ...] | None = None  # files k3s needs at its start that have no content
     resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
     link: LinkStatus | None = None
+    time: TrustedTime | None = None  # the present as well as it can be known, and who says so
 
 
 class CheckModule(Protocol):

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from archipel_agent.host.mounts import space_of
@@ -123,6 +124,13 @@ class SystemDisk:
         try:
             return stat.S_IMODE(path.lstat().st_mode)
         except FileNotFoundError:
+            return None
+
+    def modified(self, path: Path) -> datetime | None:
+        """Return when the content of `path` was last changed by the clock of then, in UTC; None if that is not known."""
+        try:
+            return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+        except (OSError, OverflowError, ValueError):
             return None
 
     def sha256(self, path: Path) -> str:

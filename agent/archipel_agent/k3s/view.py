@@ -58,6 +58,11 @@ class ClusterView:
                 self._begin(nodes, pods)
         return self._status
 
+    def is_quiet(self) -> bool:
+        """Whether `look` would surely say the same again, as far as that costs nothing to see."""
+        nodes, pods = self._nodes, self._pods
+        return nodes is not None and pods is not None and nodes.watch.is_quiet() and pods.watch.is_quiet()
+
     def forget(self) -> None:
         """End the watches; the next look reads the lists."""
         for one in (self._nodes, self._pods):

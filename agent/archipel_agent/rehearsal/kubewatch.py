@@ -77,6 +77,10 @@ class SimulatedWatch:
         self._told = versions.items(place, asked.get("resourceVersion", ""))
         self._is_over = False
 
+    def is_quiet(self) -> bool:
+        """See ports.KubeWatch."""
+        return False
+
     def arrived(self) -> tuple[bytes, ...] | None:
         """See ports.KubeWatch."""
         with self._world.lock:

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from archipel_agent.rehearsal.disk import CARD, KERNEL_COMMAND_LINE, card
@@ -111,6 +112,10 @@ class MemoryDisk:
         """See ports.Disk."""
         entry = self._entries.get(str(path))
         return None if entry is None else entry.mode
+
+    def modified(self, path: Path) -> datetime | None:
+        """See ports.Disk: memory keeps no dates."""
+        return None
 
     def sha256(self, path: Path) -> str:
         """See ports.Disk."""

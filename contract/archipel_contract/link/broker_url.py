@@ -1,4 +1,5 @@
-"""Where the broker is: reading `mqtt://[user:password@]host[:port]`, and the rule about which hosts a link may reach.
+"""Where the broker is: reading `mqtts://host[:port]`, `wss://host[:port][/path]` or `mqtt://[user:password@]host[:port]`,
+and the rule that without TLS a link stays on this machine.
 
 The agent's and the controller's settings come through here, and `mqtt` asks the rule again at every connection. Nothing is
 looked up and nothing is connected to.
@@ -10,9 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 from archipel_contract.link.carrier import CarrierFailed
 
-SCHEME = "mqtt"
-DEFAULT_PORT = 1883  # registered with IANA for MQTT without TLS
-EXAMPLE = "mqtt://127.0.0.1:1883"
+PLAIN = "mqtt"
+TLS = "mqtts"
+WEBSOCKET = "wss"
+# Registered with IANA for MQTT, MQTT over TLS, and HTTPS.
+DEFAULT_PORT = 1883
+PORTS = {PLAIN: DEFAULT_PORT, TLS: 8883, WEBSOCKET: 443}
+DEFAULT_PATH = "/mqtt"  # what brokers offer for MQTT over WebSocket by convention
+EXAMPLE = "mqtts://fleet.example:8883"
 
 
 class BrokerUrlInvalid(ValueError):
@@ -27,10 +33,17 @@ class BrokerUrl:
     port: int = DEFAULT_PORT
     user: str = ""
     password: str = field(default="", repr=False)
+    scheme: str = PLAIN
+    path: str = ""  # of a WebSocket
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{SCHEME}://{self.user + '@' if self.user else ''}{host}:{self.port}"
+        return f"{self.scheme}://{self.user + '@' if self.user else ''}{host}:{self.port}{self.path}"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is TLS, with certificates on both sides."""
+        return self.scheme != PLAIN
 
 
 def parse(text: str) -> BrokerUrl:
@@ -43,22 +56,25 @@ def parse(text: str) -> BrokerUrl:
         # What the library says may quote everything behind the host, so only its kind is passed on.
         kind = "the port is not a number from 1 to 65535" if "ort" in str(error) else "it cannot be read"
         raise BrokerUrlInvalid(f"{_wanted()}: {kind}") from None
-    if parts.scheme != SCHEME:
-        raise BrokerUrlInvalid(f"{_wanted()}: it must begin with {SCHEME}://")
+    if parts.scheme not in PORTS:
+        known = ", ".join(f"{one}://" for one in PORTS)
+        raise BrokerUrlInvalid(f"{_wanted()}: it must begin with one of {known}")
     if not host or any(letter.isspace() or not letter.isprintable() for letter in host):
         raise BrokerUrlInvalid(f"{_wanted()}: there is no host in it")
     if port == 0:
         raise BrokerUrlInvalid(f"{_wanted()}: the port is not a number from 1 to 65535")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
+    has_path = parts.scheme != WEBSOCKET and parts.path not in ("", "/")
+    if has_path or parts.query or parts.fragment:
         raise BrokerUrlInvalid(f"{_wanted()}: there is something behind host and port")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if password and not user:
         raise BrokerUrlInvalid(f"{_wanted()}: there is a password, but no user")
-    return BrokerUrl(host, port or DEFAULT_PORT, user, password)
+    path = (parts.path if parts.path not in ("", "/") else DEFAULT_PATH) if parts.scheme == WEBSOCKET else ""
+    return BrokerUrl(host, port or PORTS[parts.scheme], user, password, parts.scheme, path)
 
 
 def _wanted() -> str:
-    return f"a broker is named like {EXAMPLE} or mqtt://user:password@localhost"
+    return f"a broker is named like {EXAMPLE} or mqtt://127.0.0.1:1883"
 
 
 def is_loopback(host: str) -> bool:
@@ -72,12 +88,9 @@ def is_loopback(host: str) -> bool:
 
 
 def require_loopback(url: BrokerUrl) -> None:
-    """Raise CarrierFailed with link-not-loopback for a broker on another machine.
-
-    Devices have no keys yet and nothing on the link is encrypted or signed, so it must not leave the machine.
-    """
-    if not is_loopback(url.host):
+    """Raise CarrierFailed with link-not-loopback for a broker on another machine that would be reached without TLS."""
+    if not url.is_secure and not is_loopback(url.host):
         raise CarrierFailed(
             "link-not-loopback",
-            f"{url} is on another machine; without keys only 127.0.0.0/8, ::1 and localhost are allowed",
+            f"{url} is on another machine; without TLS only 127.0.0.0/8, ::1 and localhost are allowed",
         )

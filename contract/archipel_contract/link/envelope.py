@@ -2,18 +2,21 @@
 
 On the wire a message is a frame, compressed as a whole or not; its first byte tells which:
 
-    A                 a frame: `A1 <key id> <signature>` and a line feed, then the payload to its last byte
+    A                 a frame: `A1 <key ids> <signatures>` and a line feed, then the payload to its last byte
     0x78              a zlib stream (RFC 1950) that holds a frame, perhaps with a preset dictionary of `compression`
 
-The signature covers the exact payload bytes, so they are stored and passed on as they came. `unsigned` is a key id like any
-other: it is accepted only where the policy of the reader says so. The payload is a JSON object, the envelope.
+A signature covers the exact payload bytes, so they are stored and passed on as they came; several keys are named with commas
+between them, and their signatures in the same order. `unsigned` is a key id of its own. Which frames are heeded is the
+reader's policy, which sees the frame before a byte of its payload is read. The payload is a JSON object, the envelope.
 """
 
 import base64
 import binascii
 import json
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from archipel_contract.facts import ClockQuality
 from archipel_contract.link import compression
@@ -23,7 +26,10 @@ VERSION = 1
 MARK = b"A1"
 UNSIGNED = "unsigned"
 NO_SIGNATURE = "-"
-HEAD_LIMIT = 256  # bytes of the first line; an Ed25519 signature in base64 has 88
+HEAD_LIMIT = (
+    2048  # bytes of the first line: room for SIGNATURES_LIMIT keys; an Ed25519 signature in base64 has 88
+)
+SIGNATURES_LIMIT = 16
 WIRE_LIMIT = (
     128 << 10
 )  # bytes of a message as it travels: below what every broker of the contract suite lets through
@@ -33,21 +39,52 @@ REPLACES_LIMIT = 64
 
 
 class EnvelopeInvalid(ValueError):
-    """A message is no envelope of ours; `code` is the finding: message-malformed, message-oversized, message-foreign,
-    message-newer."""
+    """A message is no envelope of ours, or not heeded; `code` is the finding: message-malformed, message-oversized,
+    message-foreign, message-newer, message-unsigned; a policy adds its own."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """Key id, exact payload bytes, signature (empty for unsigned)."""
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One key's signature over a payload."""
 
     key_id: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Exact payload bytes, and who signed them (nobody: unsigned)."""
+
     payload: bytes
-    signature: bytes = b""
+    signatures: tuple[Signature, ...] = ()
+
+
+class Signs(Protocol):
+    """What `to_wire` needs of a signer; `trust.keys` has them."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key."""
+        ...
+
+    def sign(self, payload: bytes) -> bytes:
+        """Return a signature over exactly these bytes."""
+        ...
+
+
+Policy = Callable[[Frame], None]
+"""Returns for a frame that is heeded, raises EnvelopeInvalid for one that is not."""
+
+
+def only_unsigned(frame: Frame) -> None:
+    """The policy before there are keys: a signature nobody checks must not look like one that was."""
+    if frame.signatures:
+        signed_by = ", ".join(one.key_id for one in frame.signatures)
+        raise EnvelopeInvalid("message-foreign", f"signed by {signed_by!r}, a key this program does not know")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,39 +181,66 @@ def envelope_from(data: bytes) -> Envelope:
 
 def framed(frame: Frame) -> bytes:
     """Return the frame's bytes, uncompressed."""
-    signature = base64.b64encode(frame.signature).decode() if frame.signature else NO_SIGNATURE
-    return b" ".join([MARK, frame.key_id.encode(), signature.encode()]) + b"\n" + frame.payload
+    names = ",".join(one.key_id for one in frame.signatures) or UNSIGNED
+    values = ",".join(base64.b64encode(one.value).decode() for one in frame.signatures) or NO_SIGNATURE
+    return b" ".join([MARK, names.encode(), values.encode()]) + b"\n" + frame.payload
+
+
+_KEY_ID = re.compile(r"[a-z0-9-]{1,40}")
 
 
 def frame_from(data: bytes) -> Frame:
     """Return the frame in uncompressed bytes; raise EnvelopeInvalid."""
     head, line_end, _ = data[: HEAD_LIMIT + 1].partition(b"\n")
     words = head.split(b" ")
-    if not line_end or len(words) != 3 or words[0] != MARK or not words[1].isascii() or not all(words):
+    if not line_end or len(words) != 3 or words[0] != MARK or not head.isascii() or not all(words):
         raise EnvelopeInvalid("message-foreign", f"this does not begin like a frame of ours: {data[:24]!r}")
+    payload = data[len(head) + 1 :]
+    names, values = words[1].decode().split(","), words[2].decode().split(",")
+    if (names, values) == ([UNSIGNED], [NO_SIGNATURE]):
+        return Frame(payload=payload)
+    if len(names) != len(values) or len(names) > SIGNATURES_LIMIT or UNSIGNED in names:
+        raise EnvelopeInvalid("message-malformed", f"{len(names)} keys and {len(values)} signatures")
+    if not all(map(_KEY_ID.fullmatch, names)):
+        raise EnvelopeInvalid(
+            "message-malformed", "a key id has at most 40 lower-case letters, digits and '-'"
+        )
     try:
-        signature = b"" if words[2] == NO_SIGNATURE.encode() else base64.b64decode(words[2], validate=True)
+        signatures = tuple(
+            Signature(name, base64.b64decode(value, validate=True))
+            for name, value in zip(names, values, strict=True)
+        )
     except binascii.Error as error:
-        raise EnvelopeInvalid("message-malformed", f"the signature is not base64: {error}") from error
-    return Frame(key_id=words[1].decode(), payload=data[len(head) + 1 :], signature=signature)
+        raise EnvelopeInvalid("message-malformed", f"a signature is not base64: {error}") from error
+    if not all(one.value for one in signatures):
+        raise EnvelopeInvalid("message-malformed", "a signature is empty")
+    return Frame(payload=payload, signatures=signatures)
 
 
-def to_wire(envelope: Envelope, compress: bool = True) -> bytes:
-    """Return an unsigned message as it travels; raise EnvelopeInvalid when it is larger than WIRE_LIMIT."""
-    data = framed(Frame(key_id=UNSIGNED, payload=payload(envelope)))
+def signed(envelope: Envelope, signers: Sequence[Signs] = ()) -> Frame:
+    """Return the frame of an envelope, signed by each of `signers`."""
+    data = payload(envelope)
+    return Frame(payload=data, signatures=tuple(Signature(one.key_id, one.sign(data)) for one in signers))
+
+
+def to_wire(envelope: Envelope, compress: bool = True, signers: Sequence[Signs] = ()) -> bytes:
+    """Return a message as it travels; raise EnvelopeInvalid when it is larger than WIRE_LIMIT."""
+    return frame_to_wire(signed(envelope, signers), compress, envelope.type)
+
+
+def frame_to_wire(frame: Frame, compress: bool = True, what: str = "a message") -> bytes:
+    """Return a frame as it travels; raise EnvelopeInvalid when it is larger than WIRE_LIMIT."""
+    data = framed(frame)
     wire = compression.smaller(data) if compress else data
     if len(wire) > WIRE_LIMIT or len(data) > FRAME_LIMIT:
         raise EnvelopeInvalid(
-            "message-oversized", f"{envelope.type}: {len(wire)} bytes on the wire, the limit is {WIRE_LIMIT}"
+            "message-oversized", f"{what}: {len(wire)} bytes on the wire, the limit is {WIRE_LIMIT}"
         )
     return wire
 
 
-def from_wire(data: bytes) -> tuple[Frame, Envelope]:
-    """Return frame and envelope of a message as it travelled; raise EnvelopeInvalid, never anything else.
-
-    Only `unsigned` is accepted: there are no keys yet, and a signature nobody checks must not look like one that was.
-    """
+def frame_in(data: bytes) -> Frame:
+    """Return the frame of a message as it travelled, nothing verified; raise EnvelopeInvalid, never anything else."""
     if len(data) > WIRE_LIMIT:
         raise EnvelopeInvalid("message-oversized", f"{len(data)} bytes, the limit is {WIRE_LIMIT}")
     try:
@@ -185,9 +249,14 @@ def from_wire(data: bytes) -> tuple[Frame, Envelope]:
         raise EnvelopeInvalid("message-oversized", str(error)) from error
     except compression.NotReadable as error:
         raise EnvelopeInvalid("message-malformed", str(error)) from error
-    frame = frame_from(plain)
-    if frame.key_id != UNSIGNED or frame.signature:
-        raise EnvelopeInvalid(
-            "message-foreign", f"signed by {frame.key_id!r}, a key this program does not know"
-        )
+    return frame_from(plain)
+
+
+def from_wire(data: bytes, policy: Policy = only_unsigned) -> tuple[Frame, Envelope]:
+    """Return frame and envelope of a message as it travelled; raise EnvelopeInvalid, never anything else.
+
+    `policy` sees the frame before its payload is read.
+    """
+    frame = frame_in(data)
+    policy(frame)
     return frame, envelope_from(frame.payload)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from archipel_contract.audit import AuditEntries, ChainHead
+from archipel_contract.commands import Command, Result, SignedDocument
 from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import Finding
 from archipel_contract.link.epochs import Lane
 from archipel_contract.link.topics import Down, Up
 from archipel_contract.site import Role
 from archipel_contract.status import ClusterNode, Condition, Health, K3sStatus, LinkMode, Pod
+from archipel_contract.trust_document import TrustDocument
 
 PROTOCOL = 1
 MINIMUM_EVERY = 10  # seconds
@@ -70,6 +73,13 @@ class Hello:
     state_hash: str = ""  # of the state as it is now
     incarnation: str = ""  # of the controller this node last heard a welcome from
     rehearsed: bool = False
+    nonce: str = ""  # new for each connection; what is signed in answer to it is fresh
+    trust: int = 0  # version of the trust document in force; 0 for none
+    counter: int = 0  # of the last command that was accepted
+    desired: int = -1  # generation of the newest site document that was accepted from the fleet; -1 for none
+    audit: ChainHead | None = None  # of the node's audit journal
+    certificate_until: int = 0  # when the node's certificate ends
+    veto: tuple[str, ...] = ()  # actions that are refused on site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +214,9 @@ class Welcome:
     incarnation: str
     connection: int = 0  # the hello's
     state_hash: str = ""
+    nonce: str = ""  # the hello's: with it the envelope's time is one the node may believe
+    trust: int = 0  # version of the controller's trust document: a newer one follows on its own channel
+    audit: int = 0  # how many entries of the node's audit journal are committed; it sends what comes after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +233,7 @@ class Ack:
     """The application's acknowledgement, sent after the commit: what it names may be deleted."""
 
     acks: tuple[EpochAck, ...]
+    node: str = ""  # whom it is for; where it is signed, no other node heeds it
 
 
 class Wanted(StrEnum):
@@ -240,7 +254,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One row of the table: a message type, its body, where it travels, how, and from which lane of the outbox."""
+    """One row of the table: a message type, its body, where it travels, how, and from which lane of the outbox.
+
+    What is `signed` is heeded only with a signature, once devices and controller have keys: of the device from below, of a
+    key of the fleet's trust document from above. An `ack` needs one where it lets go of results or events.
+    """
 
     name: str
     body: type[Any]
@@ -248,6 +266,7 @@ class Kind:
     qos: int
     retained: bool = False
     lane: Lane | None = None  # None: never in the outbox, not sequenced
+    signed: bool = False
 
 
 # QoS 1 only where a lost message would cost a resend timeout; the acknowledgement that counts is `ack` in any case.
@@ -255,15 +274,20 @@ KINDS: dict[str, Kind] = {
     one.name: one
     for one in (
         Kind(name="presence", body=Presence, channel=Up.PRESENCE, qos=1, retained=True),
-        Kind(name="hello", body=Hello, channel=Up.HELLO, qos=1),
+        Kind(name="hello", body=Hello, channel=Up.HELLO, qos=1, signed=True),
         Kind(name="full", body=FullState, channel=Up.STATE, qos=0, lane=Lane.STATE),
         Kind(name="delta", body=DeltaState, channel=Up.STATE, qos=0, lane=Lane.STATE),
         Kind(name="event", body=Event, channel=Up.EVENT, qos=1, lane=Lane.EVENT),
         Kind(name="gap", body=Gap, channel=Up.RESULT, qos=1, lane=Lane.RESULT),
+        Kind(name="result", body=Result, channel=Up.RESULT, qos=1, lane=Lane.RESULT, signed=True),
+        Kind(name="audit", body=AuditEntries, channel=Up.RESULT, qos=1, lane=Lane.RESULT, signed=True),
         Kind(name="metrics", body=Metrics, channel=Up.METRIC, qos=0, lane=Lane.METRIC),
-        Kind(name="welcome", body=Welcome, channel=Down.WELCOME, qos=0),
+        Kind(name="welcome", body=Welcome, channel=Down.WELCOME, qos=0, signed=True),
         Kind(name="ack", body=Ack, channel=Down.ACK, qos=0),
         Kind(name="ask", body=Ask, channel=Down.ASK, qos=0),
+        Kind(name="trust", body=TrustDocument, channel=Down.TRUST, qos=1, signed=True),
+        Kind(name="document", body=SignedDocument, channel=Down.DOCUMENT, qos=1, signed=True),
+        Kind(name="command", body=Command, channel=Down.COMMAND, qos=1, signed=True),
     )
 }
 TYPE_OF = {one.body: one.name for one in KINDS.values()}

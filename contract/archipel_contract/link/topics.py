@@ -1,7 +1,7 @@
 """Every MQTT topic, built and parsed here and nowhere else.
 
     archipel/1/<shard>/<node>/up/<channel>     from a node: presence, hello, state, event, metric, result
-    archipel/1/<shard>/<node>/down/<channel>   to a node: welcome, ack, ask
+    archipel/1/<shard>/<node>/down/<channel>   to a node: welcome, ack, ask, trust, document, command
     archipel/1/controller/presence             the controller's own presence
 
 The shard is two lower-case hexadecimal digits, 00 to 3f: SHA-256 of the site id (of the node id until the node belongs to a
@@ -38,6 +38,9 @@ class Down(StrEnum):
     WELCOME = "welcome"
     ACK = "ack"
     ASK = "ask"
+    TRUST = "trust"
+    DOCUMENT = "document"
+    COMMAND = "command"
 
 
 class TopicInvalid(ValueError):

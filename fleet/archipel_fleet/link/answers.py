@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from archipel_contract.link import topics
 from archipel_contract.link.carrier import Outgoing
 from archipel_contract.link.compression import smaller
-from archipel_contract.link.envelope import UNSIGNED, VERSION, Envelope, Frame, framed, to_wire
+from archipel_contract.link.envelope import VERSION, Envelope, Frame, framed, to_wire
 from archipel_contract.link.messages import TYPE_OF, EpochAck, Presence
 from archipel_contract.link.topics import Down
 from archipel_contract.wire import to_data
@@ -43,7 +43,7 @@ def ack_wire(acks: tuple[EpochAck, ...], now: int) -> bytes:
         f'{{"epoch":{one.epoch},"upto":{one.upto},"also":[{",".join(f"[{a},{b}]" for a, b in one.also)}]}}'
         for one in acks
     )
-    return smaller(framed(Frame(key_id=UNSIGNED, payload=(_ACK % (VERSION, now, shown)).encode())))
+    return smaller(framed(Frame(payload=(_ACK % (VERSION, now, shown)).encode())))
 
 
 def presence(connected: bool, connection: int, incarnation: str, spread_seconds: float, now: int) -> Outgoing:

@@ -50,6 +50,8 @@ def watching(kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
     watch = WATCHES[asked["number"]]
     if asked["call"] == "unwatch":
         return watch.close()
+    if asked["call"] == "quiet":
+        return watch.is_quiet()
     lines = watch.arrived()
     return None if lines is None else [line.decode() for line in lines]
 
@@ -58,7 +60,7 @@ def call(k3s: SystemK3sHost, kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
     """Make one call; `kube`, `close` and watches go to the API, everything else is a method of K3sHost."""
     if asked["call"] == "close":
         return kube.close()
-    if asked["call"] in ("watch", "arrived", "unwatch"):
+    if asked["call"] in ("watch", "arrived", "quiet", "unwatch"):
         return watching(kube, asked)
     if asked["call"] == "kube":
         body = base64.b64decode(asked["body"])

@@ -182,6 +182,10 @@ class RealKubeWatch:
         lines = self._driver.ask({"call": "arrived", "number": self._number})
         return None if lines is None else tuple(line.encode() for line in lines)
 
+    def is_quiet(self) -> bool:
+        """See ports.KubeWatch."""
+        return bool(self._driver.ask({"call": "quiet", "number": self._number}))
+
     def close(self) -> None:
         """See ports.KubeWatch."""
         self._driver.ask({"call": "unwatch", "number": self._number})

@@ -24,6 +24,10 @@ from archipel_contract.link.carrier import CarrierFailed
         ("mqtt://fleet@127.0.0.1", BrokerUrl("127.0.0.1", 1883, "fleet")),
         ("mqtt://fleet:a%40b%2Fc@127.0.0.1", BrokerUrl("127.0.0.1", 1883, "fleet", "a@b/c")),
         ("  mqtt://127.0.0.1  ", BrokerUrl("127.0.0.1", 1883)),
+        ("mqtts://fleet.example", BrokerUrl("fleet.example", 8883, scheme="mqtts")),
+        ("mqtts://10.0.0.7:9000/", BrokerUrl("10.0.0.7", 9000, scheme="mqtts")),
+        ("wss://fleet.example", BrokerUrl("fleet.example", 443, scheme="wss", path="/mqtt")),
+        ("wss://fleet.example:8443/ws/", BrokerUrl("fleet.example", 8443, scheme="wss", path="/ws/")),
     ],
 )
 def test_a_broker_is_read_from_its_address(text: str, url: BrokerUrl) -> None:
@@ -33,10 +37,11 @@ def test_a_broker_is_read_from_its_address(text: str, url: BrokerUrl) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "begin with mqtt://"),
-        ("127.0.0.1:1883", "begin with mqtt://"),
-        ("http://127.0.0.1", "begin with mqtt://"),
-        ("mqtts://127.0.0.1", "begin with mqtt://"),
+        ("", "begin with one of"),
+        ("127.0.0.1:1883", "begin with one of"),
+        ("http://127.0.0.1", "begin with one of"),
+        ("mqtts://127.0.0.1/path", "behind"),
+        ("wss://127.0.0.1/mqtt?x=1", "behind"),
         ("mqtt://", "no host"),
         ("mqtt://:1883", "no host"),
         ("mqtt://a b", "no host"),

@@ -1,6 +1,5 @@
 """Frame and envelope: what goes in comes out, and whatever else arrives is refused with one of four codes."""
 
-import base64
 import json
 import zlib
 from typing import Any
@@ -16,11 +15,12 @@ from archipel_contract.link.envelope import (
     HEAD_LIMIT,
     REPLACES_LIMIT,
     SEQUENCE_LIMIT,
-    UNSIGNED,
+    SIGNATURES_LIMIT,
     WIRE_LIMIT,
     Envelope,
     EnvelopeInvalid,
     Frame,
+    Signature,
     envelope_from,
     frame_from,
     framed,
@@ -65,7 +65,7 @@ def code(data: bytes) -> str:
 
 
 def frame_of(inside: bytes) -> bytes:
-    return framed(Frame(key_id=UNSIGNED, payload=inside))
+    return framed(Frame(payload=inside))
 
 
 def with_fields(**fields: Any) -> bytes:
@@ -79,12 +79,17 @@ def with_fields(**fields: Any) -> bytes:
 def test_every_envelope_comes_out_as_it_went_in_compressed_or_not(envelope: Envelope, compress: bool) -> None:
     frame, read = from_wire(to_wire(envelope, compress))
     assert read == envelope
-    assert (frame.key_id, frame.signature, frame.payload) == (UNSIGNED, b"", payload(envelope))
+    assert (frame.signatures, frame.payload) == ((), payload(envelope))
 
 
-@hypothesis.given(st.binary(max_size=300), st.binary(max_size=150))
-def test_every_frame_comes_out_byte_for_byte(inside: bytes, signature: bytes) -> None:
-    frame = Frame(key_id="ed25519-7", payload=inside, signature=signature)
+signatures = st.builds(
+    Signature, st.from_regex(r"k-[0-9a-z]{16}", fullmatch=True), st.binary(min_size=1, max_size=72)
+)
+
+
+@hypothesis.given(st.binary(max_size=300), st.lists(signatures, max_size=SIGNATURES_LIMIT))
+def test_every_frame_comes_out_byte_for_byte(inside: bytes, signed_by: list[Signature]) -> None:
+    frame = Frame(payload=inside, signatures=tuple(signed_by))
     assert frame_from(framed(frame)) == frame
 
 
@@ -132,13 +137,38 @@ def test_what_is_no_frame_of_ours_is_foreign(data: bytes) -> None:
 
 def test_a_signature_is_refused_while_nobody_can_check_it() -> None:
     inside = payload(MINIMAL)
-    signed = framed(Frame(key_id="ed25519-1", payload=inside, signature=bytes(64)))
-    pretended = framed(Frame(key_id=UNSIGNED, payload=inside, signature=bytes(64)))
-    unsigned = framed(Frame(key_id="ed25519-1", payload=inside))
-    assert [code(signed), code(pretended), code(unsigned)] == ["message-foreign"] * 3
-    assert code(b"A1 unsigned no-base64!\n" + inside) == "message-malformed"
-    # The longest signature foreseen fits into the first line.
-    assert len(base64.b64encode(bytes(64))) + len(b"A1 a-key-id-of-forty-characters -") < HEAD_LIMIT
+    assert code(framed(Frame(payload=inside, signatures=(Signature("k-1", bytes(64)),)))) == "message-foreign"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(b"unsigned AAAA", id="unsigned, but with a signature"),
+        pytest.param(b"k-1 -", id="a key without a signature"),
+        pytest.param(b"k-1,k-2 AAAA", id="two keys, one signature"),
+        pytest.param(b"k-1,unsigned AAAA,AAAA", id="signed by a key and by nobody"),
+        pytest.param(b"k-1 no-base64!", id="a signature that is not base64"),
+        pytest.param(b"k-1,k-2 AAAA,", id="an empty signature"),
+        pytest.param(b"K-1 AAAA", id="capitals in a key id"),
+        pytest.param(b",".join([b"k-1"] * 17) + b" " + b",".join([b"AAAA"] * 17), id="too many"),
+    ],
+)
+def test_a_first_line_that_contradicts_itself_is_refused(words: bytes) -> None:
+    assert code(b"A1 " + words + b"\n" + payload(MINIMAL)) == "message-malformed"
+
+
+def test_as_many_signatures_as_allowed_fit_into_the_first_line() -> None:
+    many = tuple(Signature(f"k-{number:016d}", bytes(72)) for number in range(SIGNATURES_LIMIT))
+    assert len(frame_from(framed(Frame(payload=b"{}", signatures=many))).signatures) == SIGNATURES_LIMIT
+
+
+def test_the_policy_sees_the_frame_before_a_byte_of_its_payload_is_read() -> None:
+    def nobody(frame: Frame) -> None:
+        raise EnvelopeInvalid("message-untrusted", "not today")
+
+    with pytest.raises(EnvelopeInvalid) as refused:
+        from_wire(framed(Frame(payload=b"not even JSON")), nobody)
+    assert refused.value.code == "message-untrusted"
 
 
 @pytest.mark.parametrize(

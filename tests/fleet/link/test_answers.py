@@ -1,5 +1,7 @@
 """Answers go to the node's own topics, and those put together by hand say what the contract's types say."""
 
+from dataclasses import replace
+
 import hypothesis
 import hypothesis.strategies as st
 
@@ -23,8 +25,8 @@ def test_an_acknowledgement_made_by_hand_reads_as_the_one_made_by_the_contract(
 ) -> None:
     _, by_hand = envelope.from_wire(ack_wire(acks, NOW))
     _, by_type = envelope.from_wire(wire(Ack(acks=acks), NOW))
-    assert by_hand == by_type
-    assert from_data(Ack, by_hand.body) == Ack(acks=acks)
+    assert replace(by_hand, body={}) == replace(by_type, body={})
+    assert from_data(Ack, by_hand.body) == from_data(Ack, by_type.body) == Ack(acks=acks)
 
 
 def test_welcome_comes_before_acknowledgement_and_each_to_its_node_and_shard() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from archipel_contract.link import delta, envelope, topics
 from archipel_contract.link.carrier import Incoming
-from archipel_contract.link.envelope import FRAME_LIMIT, WIRE_LIMIT, Envelope, Frame, framed
+from archipel_contract.link.envelope import FRAME_LIMIT, WIRE_LIMIT, Envelope, Frame, Signature, framed
 from archipel_contract.link.epochs import Lane
 from archipel_contract.link.messages import (
     DeltaState,
@@ -53,7 +53,7 @@ def refused(incoming: Incoming, checker: Checker | None = None) -> Refused:
 
 
 def raw(payload: bytes, channel: Up = Up.EVENT) -> Incoming:
-    wire = framed(Frame(key_id="unsigned", payload=payload))
+    wire = framed(Frame(payload=payload))
     return Incoming(topic=topics.up(SHARD, NODE, channel), payload=wire)
 
 
@@ -92,7 +92,7 @@ def test_what_comes_on_a_topic_on_which_no_node_speaks_is_foreign(topic: str) ->
         (b"", "message-foreign"),
         (b"\x00\xff rubbish", "message-foreign"),
         (b'{"temperature": 21}', "message-foreign"),
-        (framed(Frame(key_id="somebody", payload=b"{}")), "message-foreign"),
+        (framed(Frame(payload=b"{}", signatures=(Signature("somebody", bytes(64)),))), "message-foreign"),
         (b"A1 unsigned -\n{", "message-malformed"),
         (b"A1 unsigned -\n[1]", "message-malformed"),
         (b'A1 unsigned -\n{"t": "event"}', "message-malformed"),
@@ -304,7 +304,7 @@ def test_whatever_one_field_of_a_message_holds_it_is_taken_or_refused(
     incoming = message(BODIES[index])
     said = json.loads(envelope.from_wire(incoming.payload)[0].payload)
     said[name] = value
-    wire = framed(Frame(key_id="unsigned", payload=json.dumps(said).encode()))
+    wire = framed(Frame(payload=json.dumps(said).encode()))
     try:
         arrival = Checker().check(incoming.topic, wire, NOW)
     except Refused as found:

@@ -1,0 +1,76 @@
+"""What the link asks of whoever keeps this device's identity: to sign, to complete a hello, to say what from above is
+heeded.
+
+`identity/` implements it over a certificate and a trust document. `Nobody` is the node before it has any: it speaks
+unsigned, over loopback only, heeds answers of its controller as they come, and takes no orders.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from archipel_contract.link.envelope import EnvelopeInvalid, Frame, Signs, only_unsigned
+from archipel_contract.link.messages import Ack, Hello, Kind
+
+
+class LinkIdentity(Protocol):
+    """One device as its link sees it. Calls come from the link's thread."""
+
+    def signers(self) -> Sequence[Signs]:
+        """Return who signs what is to be signed from below: the device, or nobody."""
+        ...
+
+    def begin(self) -> None:
+        """A connection begins: a new nonce."""
+        ...
+
+    def complete(self, hello: Hello) -> Hello:
+        """Return the hello with nonce, trust version, counters, audit head, end of the certificate and vetoes."""
+        ...
+
+    def require(self, kind: Kind, frame: Frame) -> None:
+        """Return if a message from above is heeded, before it is read; raise EnvelopeInvalid."""
+        ...
+
+    def require_ack(self, ack: Ack, frame: Frame) -> None:
+        """Return if an acknowledgement is heeded: one that lets go of results or events must be signed. Raises
+        EnvelopeInvalid.
+        """
+        ...
+
+    def answered(self, nonce: str, at: int) -> None:
+        """Note the controller's time in a signed welcome; believed if it answers this connection's nonce."""
+        ...
+
+    def ordered(self, kind: Kind, frame: Frame) -> None:
+        """Take in a trust document, a site document or a command; never fails: what is refused becomes an event."""
+        ...
+
+
+class Nobody:
+    """A node without keys."""
+
+    def signers(self) -> Sequence[Signs]:
+        """Nobody signs."""
+        return ()
+
+    def begin(self) -> None:
+        """There is no nonce."""
+
+    def complete(self, hello: Hello) -> Hello:
+        """Nothing to add."""
+        return hello
+
+    def require(self, kind: Kind, frame: Frame) -> None:
+        """Heed what is unsigned; raise EnvelopeInvalid for the rest."""
+        only_unsigned(frame)
+
+    def require_ack(self, ack: Ack, frame: Frame) -> None:
+        """Heed what is unsigned; raise EnvelopeInvalid for the rest."""
+        only_unsigned(frame)
+
+    def answered(self, nonce: str, at: int) -> None:
+        """A time without a signature is not believed."""
+
+    def ordered(self, kind: Kind, frame: Frame) -> None:
+        """Refuse: a device without keys takes no orders."""
+        raise EnvelopeInvalid("message-untrusted", f"a {kind.name}, but this node has no fleet's keys")

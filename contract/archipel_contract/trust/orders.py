@@ -1,0 +1,132 @@
+"""Orders from the fleet, and the pure rule by which a device heeds one: commands, and site documents by generation.
+
+An order is verified on the exact bytes that arrived, before they are read. Whoever asks `judge` stores the counter (or the
+generation) before anything is done: an order is executed at most once, and a repeated one is answered with its result.
+"""
+
+from dataclasses import dataclass
+
+from archipel_contract.commands import SIGNATURES, Action, Command, SignedDocument
+from archipel_contract.facts import ClockQuality
+from archipel_contract.link.envelope import Frame, envelope_from
+from archipel_contract.link.messages import Ack
+from archipel_contract.trust.store import NotTrusted, TrustStore
+from archipel_contract.trust_document import COMMAND, DOCUMENT, TALK
+from archipel_contract.wire import WireError, from_data
+
+SKEW = 300_000  # milliseconds that a good clock may differ from the fleet's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a device knows of itself when it judges an order. `now` is milliseconds since 1970 UTC."""
+
+    node_id: str
+    site_id: str
+    now: int
+    clock: ClockQuality
+    nonce: str  # of this connection's hello
+    counter: int  # the highest accepted
+    generation: int  # the highest accepted; a forced return to an older one does not lower it
+    forced: int = 0  # `issued` of the newest document that was accepted by force
+    known: frozenset[str] = frozenset()  # ids of commands with a result, or in hand
+    two_signatures: bool = True
+
+    @property
+    def sure_now(self) -> int | None:
+        """The time, where it can be trusted."""
+        return self.now if self.clock is ClockQuality.SYNCHRONIZED else None
+
+
+class Repeated(Exception):
+    """A command came again; `id` is known, and its stored result is to be said again."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"{id} came again")
+        self.id = id
+
+
+def command(frame: Frame, trust: TrustStore, standing: Standing) -> Command:
+    """Return the command to be executed now; raise NotTrusted, Repeated.
+
+    Codes beyond the TrustStore's: order-not-for-us, order-replayed, order-expired, order-not-fresh, message-malformed.
+    """
+    purpose, read = _action_of(frame, trust, standing)
+    trust.require(
+        frame, f"{COMMAND}{purpose}", standing.sure_now, _needed(read.action, standing), standing.site_id
+    )
+    if read.node != standing.node_id:
+        raise NotTrusted("order-not-for-us", f"it is for {read.node[:40]}")
+    if read.id in standing.known:
+        raise Repeated(read.id)
+    if read.counter <= standing.counter:
+        raise NotTrusted(
+            "order-replayed", f"counter {read.counter}, but {standing.counter} was accepted already"
+        )
+    _check_fresh(read, standing)
+    return read
+
+
+def _action_of(frame: Frame, trust: TrustStore, standing: Standing) -> tuple[str, Command]:
+    """Return what a command asks for: read only after one good signature of any key of this fleet."""
+    trust.authentic(frame)
+    try:
+        envelope = envelope_from(frame.payload)
+        if envelope.type != "command":
+            raise NotTrusted("message-foreign", f"this is a {envelope.type[:40]}, not a command")
+        read = from_data(Command, envelope.body)
+    except WireError as error:
+        raise NotTrusted("message-malformed", str(error)) from error
+    return read.action.value, read
+
+
+def _needed(action: Action, standing: Standing) -> int:
+    return SIGNATURES.get(action, 1) if standing.two_signatures else 1
+
+
+def _check_fresh(read: Command, standing: Standing) -> None:
+    if read.nonce and read.nonce != standing.nonce:
+        raise NotTrusted("order-not-fresh", "it answers another hello than this connection's")
+    now = standing.sure_now
+    if now is None and read.nonce:
+        return
+    if now is None:
+        raise NotTrusted(
+            "order-not-fresh", "the clock is not sure, and it does not answer this connection's hello"
+        )
+    if now >= read.expires:
+        raise NotTrusted("order-expired", f"it expired {(now - read.expires) // 1000} s ago")
+    if now < read.issued - SKEW:
+        raise NotTrusted("order-expired", "it was issued in what is the future here")
+
+
+def document(frame: Frame, trust: TrustStore, standing: Standing) -> SignedDocument:
+    """Return a site document that is newer than the one in force; raise NotTrusted (codes: order-rolled-back too)."""
+    trust.authentic(frame)
+    try:
+        envelope = envelope_from(frame.payload)
+        if envelope.type != "document":
+            raise NotTrusted("message-foreign", f"this is a {envelope.type[:40]}, not a site document")
+        read = from_data(SignedDocument, envelope.body)
+    except WireError as error:
+        raise NotTrusted("message-malformed", str(error)) from error
+    trust.require(frame, DOCUMENT, standing.sure_now, 2 if read.force else 1, standing.site_id)
+    if read.site_id != standing.site_id:
+        raise NotTrusted("order-not-for-us", f"it is for {read.site_id[:40]}")
+    if read.generation == standing.generation:
+        raise Repeated(f"generation {read.generation}")
+    if read.generation < standing.generation and not read.force:
+        raise NotTrusted("order-rolled-back", f"generation {read.generation} after {standing.generation}")
+    if read.generation < standing.generation and read.issued <= standing.forced:
+        raise NotTrusted("order-replayed", "this return to an older generation was ordered before the last one")
+    return read
+
+
+def acknowledgement(ack: Ack, frame: Frame, trust: TrustStore, standing: Standing) -> None:
+    """Return if an acknowledgement may let go of results and events; raise NotTrusted.
+
+    Epochs and sequences of two nodes look alike, so that what is signed for one must be worth nothing to another.
+    """
+    trust.require(frame, TALK, standing.sure_now, site_id=standing.site_id)
+    if ack.node != standing.node_id:
+        raise NotTrusted("order-not-for-us", f"it is for {ack.node[:40] or 'nobody by name'}")
