@@ -111,6 +111,7 @@ def fleet_stage(sites: int, nodes: int, interval: float, metrics_every: float) -
 def _controller(directory: Path, port: int, pages: int) -> "Iterator[subprocess.Popen[bytes]]":
     ready = directory / "ready"
     words = ["--data", str(directory / "data"), "--listen", f"127.0.0.1:{pages}", "--broker-port", str(port)]
+    words += ["--security", "loopback"]
     log = directory / "controller.log"
     with _kept([*PROGRAM, "fleet", "serve", *words, "--ready-file", str(ready)], log) as process:
         _await(ready.exists, process, log)

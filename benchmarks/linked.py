@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from archipel_fleet.link.broker import mosquitto_configuration
+from archipel_fleet.link import broker_mosquitto
 from benchmarks.figure import Skipped
 from benchmarks.parts import archipel, controller, end, relay, until
 from tests.brokers.servers import MosquittoBroker
@@ -125,7 +125,7 @@ class Linked:
         """Start mosquitto with its two listeners and a log that names every message."""
         configuration = self._directory / "broker.conf"
         extra = f"listener 0 {self._place}\nallow_anonymous true\nlog_type all\nlog_dest file {self._log}\n"
-        configuration.write_text(mosquitto_configuration(PORT, self._directory, "root") + extra)
+        configuration.write_text(broker_mosquitto.plain(PORT, self._directory, "root") + extra)
         program = MosquittoBroker.program()
         self._broker = self._started([*self._enter, str(program), "-c", str(configuration)], "mosquitto")
         self._until(self._place.exists, "broker")

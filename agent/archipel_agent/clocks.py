@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from archipel_agent.host.clock import text
-from archipel_agent.ports import Clock
+from archipel_agent.paths import Paths
+from archipel_agent.ports import Clock, Disk, Ports
 from archipel_agent.state.store import Store
 from archipel_contract import RELEASED
 from archipel_contract.facts import ClockQuality, ClockSource
@@ -25,12 +26,15 @@ FAR_AHEAD = timedelta(
     days=3653
 )  # a clock ten years past our release is more likely wrong than this version that old
 KEEP_EVERY = timedelta(hours=1)
-WRONG_BY = timedelta(days=1)  # what a clock without a time server drifts in years, and no zone set wrongly reaches
+WRONG_BY = timedelta(
+    days=1
+)  # what a clock without a time server drifts in years, and no zone set wrongly reaches
 SKEW = timedelta(minutes=5)  # below it two good clocks count as one: what the fleet takes for agreement too
 FLOOR = "time_floor"
 LIES_UNTIL = "time_files_lie_until"  # files dated up to here were written by a clock that had run ahead
 FILES = "time_newest_file"
 HEARD = "time_heard"
+SET_CLOCK = "set-clock"  # the privileged verb; `at` is in seconds since 1970 UTC
 # A word of one of these goes before the word of those after it that came earlier.
 RANKS = (ClockSource.FLEET, ClockSource.TECHNICIAN, ClockSource.PEER)
 
@@ -52,8 +56,12 @@ class TrustedTime:
     quality: ClockQuality  # of the wall clock
     floor: datetime  # it is certainly later
     source: ClockSource
-    offset_ms: int | None = None  # how far the wall clock is ahead of the fleet; None where nothing was heard since our start
-    checks_dates: bool = False  # whether the wall clock is good enough for TLS to judge certificates by their dates
+    offset_ms: int | None = (
+        None  # how far the wall clock is ahead of the fleet; None: nothing heard since our start
+    )
+    checks_dates: bool = (
+        False  # whether the wall clock is good enough for TLS to judge certificates by their dates
+    )
 
 
 def released() -> datetime:
@@ -83,7 +91,9 @@ def quality(now: datetime, earliest: datetime, synchronized: bool | None) -> Clo
     return ClockQuality.SYNCHRONIZED if synchronized else ClockQuality.PLAUSIBLE
 
 
-def trusted(store: Store | None, clock: Clock, synchronized: bool | None, has_rtc: bool | None) -> TrustedTime:
+def trusted(
+    store: Store | None, clock: Clock, synchronized: bool | None, has_rtc: bool | None
+) -> TrustedTime:
     """Return the time as well as it can be known; `synchronized` is what the kernel says, None where it cannot tell."""
     heard = _heard(store) if store else None
     earliest = floor(store, synchronized)
@@ -124,7 +134,16 @@ def weigh(
 def begin(store: Store, newest_file: datetime | None) -> None:
     """The agent starts: forget what the monotonic clock of another boot carried, and take in the newest of our files."""
     believable = newest_file is not None and is_possible(newest_file)
-    store.keep(**{HEARD: None, FILES: text(newest_file) if newest_file and believable else None})
+    facts = {HEARD: None, FILES: text(newest_file) if newest_file and believable else None}
+    if any(store.value(name) != value for name, value in facts.items()):
+        store.keep(**facts)
+
+
+def newest_of_ours(disk: Disk, paths: Paths) -> datetime | None:
+    """Return when the agent last wrote any of its own files, by the clock of then."""
+    database = paths.database
+    ours = (database, database.with_name(f"{database.name}-wal"), paths.outbox, paths.settings)
+    return max((one for one in map(disk.modified, ours) if one is not None), default=None)
 
 
 def believe(store: Store, at_ms: int, clock: Clock | None = None) -> bool:
@@ -155,6 +174,22 @@ def hear_peer(store: Store, peer: str, at: datetime, judged: ClockQuality, clock
 def told(store: Store, at: datetime, clock: Clock) -> bool:
     """Take the word of a person on site. Returns False, having done nothing, for a time that cannot be."""
     return _take(store, at, ClockSource.TECHNICIAN, clock)
+
+
+class ClockKept(Exception):
+    """The clock is not set by hand; the message says why."""
+
+
+def put_right(store: Store | None, ports: Ports, at: datetime) -> None:
+    """Set this machine's clock to what a person on site says. Raises ClockKept, CommandFailed, OSError."""
+    if not is_possible(at):
+        raise ClockKept(f"it cannot be {text(at)}: this version was released on {RELEASED}")
+    seen = trusted(store, ports.clock, ports.machine.clock_synchronized(), None)
+    if seen.quality is ClockQuality.SYNCHRONIZED:
+        raise ClockKept("a time server keeps it right; it would be set back at once")
+    ports.privileged.call(SET_CLOCK, at=str(int(at.timestamp())))
+    if store is not None:
+        told(store, at, ports.clock)
 
 
 def raise_floor(store: Store, time: TrustedTime) -> None:

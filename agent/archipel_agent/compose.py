@@ -1,9 +1,12 @@
 """Compose: the real ports of this machine, and the agent's core over them. Knows every door; imported by edges only."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from archipel_agent import clocks
 from archipel_agent.core import Core
 from archipel_agent.host import hardware
 from archipel_agent.host.clock import SystemClock, SystemEntropy
@@ -18,14 +21,17 @@ from archipel_agent.k3s.kubeapi import HttpsKubeApi
 from archipel_agent.k3s.supervised import SupervisedKeeper
 from archipel_agent.k3s.systemd import SystemdKeeper
 from archipel_agent.k3s.teardown import Teardown
-from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk, Ports, Privileged, Uplink
+from archipel_agent.paths import Paths, identity_of, token_file
+from archipel_agent.ports import Disk, Enroller, Ports, Privileged
 from archipel_agent.settings import Settings, SettingsInvalid, load
 from archipel_agent.state.database import Database, StateUnusable
 from archipel_agent.state.store import Store
 from archipel_contract.facts import InitSystem
 from archipel_contract.names import new_node_id
-from archipel_contract.status import LinkMode, LinkState, LinkStatus
+from archipel_contract.status import EnrolmentStatus
+
+if TYPE_CHECKING:
+    from archipel_agent.identity.keeper import IdentityKeeper
 
 ROOT_VARIABLE = "ARCHIPEL_ROOT"
 
@@ -79,10 +85,13 @@ def open_core(
     paths: Paths, ports: Ports, settings: Settings, settings_problem: str = ""
 ) -> tuple[Core, Database | None]:
     """Return the core over the state database, or over none when it cannot be used (the core then says why)."""
+    newest = clocks.newest_of_ours(ports.disk, paths)  # before anything is written
     try:
         database = Database(paths.database)
     except StateUnusable as error:
         return Core(ports, paths, settings, "", None, error, settings_problem), None
+    with contextlib.suppress(StateUnusable):  # a disk that is full: the floor stays what it was
+        clocks.begin(Store(database), newest)
     return _over(database, paths, ports, settings, settings_problem), database
 
 
@@ -95,28 +104,67 @@ def _over(database: Database, paths: Paths, ports: Ports, settings: Settings, se
     return Core(ports, paths, settings, node_id, store, None, settings_problem)
 
 
-def open_link(core: Core, settings: Settings) -> Uplink | None:
-    """Return the link of `core` to its fleet, not started yet; None where no broker is set or the state is unusable.
+class WayIn:
+    """Implements the Enrolment port: what keeps this machine's identity, loaded once there is a fleet or somebody asks."""
 
-    What the core reports goes to the link from now on, and how the link stands is part of what it reports.
-    """
-    if not settings.broker or core.store is None:
-        return None
-    from archipel_agent.link import making  # noqa: PLC0415 - a site without a fleet must not pay for the link in memory
+    def __init__(
+        self, core: Core, settings: Settings, disk: Disk | None = None, enroller: Enroller | None = None
+    ) -> None:
+        """`disk` holds the identity where that is not the machine's own; its files are real ones, for TLS reads them."""
+        self._core, self._settings = core, settings
+        self._disk, self._enroller = disk or core.ports.disk, enroller
+        self.keeper: IdentityKeeper | None = None
+        self.when_changed: Callable[[], None] = core.wake
+        """Called when the status changed; from any thread, and it must not block."""
+        if settings.fleet or self._is_something_there():
+            self._open()
 
-    try:
-        link = making.link_of(core.node_id, core.ports, core.paths, core.store, settings)
-    except making.BrokerUrlInvalid as error:
-        wrong = LinkStatus(
-            mode=LinkMode(settings.link_mode),
-            state=LinkState.AWAY,
-            code="link-broker-wrong",
-            message=f"the setting broker: {error}",
-        )
-        core.link_status = lambda: wrong
+    def _is_something_there(self) -> bool:
+        kept = set(self._disk.names(identity_of(self._core.paths).base)) - {
+            identity_of(self._core.paths).left.name
+        }
+        return bool(kept) or self._core.ports.disk.exists(token_file(self._core.paths))
+
+    def _open(self) -> "IdentityKeeper":
+        if self.keeper is None:
+            from archipel_agent.identity import making  # noqa: PLC0415 - a site without a fleet must not pay for it
+
+            core = self._core
+            assert core.store is not None  # see open_way_in
+            identity = making.identity_here(core.node_id, core.paths, self._disk)
+            enroller = self._enroller or making.real_enroller()
+            self.keeper = making.keeper_of(
+                identity, core.ports, core.paths, core.store, self._settings, enroller
+            )
+            self.keeper.when_changed = lambda: self.when_changed()
+        return self.keeper
+
+    def status(self) -> EnrolmentStatus:
+        """See ports.Enrolment."""
+        return self.keeper.status() if self.keeper is not None else EnrolmentStatus()
+
+    def invite(self, link: str, again: bool) -> EnrolmentStatus:
+        """See ports.Enrolment."""
+        return self._open().invite(link, again)
+
+    def look(self) -> None:
+        """Have done what is due; called before each turn, and next to nothing while nothing is."""
+        if self.keeper is not None:
+            self.keeper.look()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        if self.keeper is not None:
+            self.keeper.stop()
+
+
+def open_way_in(core: Core, settings: Settings) -> WayIn | None:
+    """Return the way into a fleet, which the core then knows; None where the state is unusable."""
+    if core.store is None:
         return None
-    core.link_status, core.when_reported = link.status, link.note
-    return link
+    made = WayIn(core, settings)
+    core.way_in = made
+    return made
 
 
 def read_only_service(paths: Paths) -> Core:

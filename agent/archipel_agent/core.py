@@ -4,16 +4,21 @@ Works without a usable state database too: looking goes on, jobs are refused wit
 """
 
 import functools
+import logging
 import os
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from archipel_agent import clocks
 from archipel_agent.checks import registry
 from archipel_agent.checks.base import Phase
 from archipel_agent.jobs.manager import JobManager
+from archipel_agent.journal import AGENT, Journal
+from archipel_agent.k3s import restarts
 from archipel_agent.observe import World, gather
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Ports
+from archipel_agent.ports import CommandFailed, Enrolment, Ports
 from archipel_agent.redact import redact_lines
 from archipel_agent.service import Refused
 from archipel_agent.settings import Settings
@@ -24,14 +29,26 @@ from archipel_agent.steps.options import OptionInvalid, Options, parse
 from archipel_agent.steps.story import story
 from archipel_agent.turn import Turner
 from archipel_contract import __version__
-from archipel_contract.api import API_VERSION, AccessRole, Alive, Checks, Jobs, Kubeconfig, LogLines
+from archipel_contract.api import (
+    API_VERSION,
+    AccessRole,
+    Alive,
+    AuditPage,
+    Checks,
+    ClockWish,
+    EnrolmentWish,
+    Jobs,
+    Kubeconfig,
+    LogLines,
+)
 from archipel_contract.catalogue import finding
-from archipel_contract.facts import NodeFacts
+from archipel_contract.facts import ClockQuality, NodeFacts
 from archipel_contract.findings import Severity
 from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, PlannedStep, Verb
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import LinkMode, LinkState, LinkStatus, Report
+from archipel_contract.status import EnrolmentStatus, LinkMode, LinkState, LinkStatus, Report
 
+LOG = logging.getLogger(__name__)
 LINES_ALLOWED = 2000
 AGENT_UNIT = "archipel-agent.service"
 
@@ -44,6 +61,7 @@ class _Jobs:
     settings: Settings
     node_id: str
     store: Store | None
+    journal: Journal | None
     manager: JobManager | None
     _unusable: StateUnusable | None
     _world: World
@@ -83,9 +101,14 @@ class _Jobs:
         if self.manager is None:
             raise _no_state(self._unusable)
         try:
-            return self.manager.start(request, asked_by)
+            job = self.manager.start(request, asked_by)
         except StateUnusable as error:  # since the start of the agent: a disk that has filled up
             raise _no_state(error) from error
+        if self.journal is not None:
+            actor = asked_by if asked_by.startswith("fleet:") else f"local:{asked_by}"
+            options = {name: str(value) for name, value in request.options.items()}
+            self.journal.note(actor, f"job:{request.verb}", "started", job=job.id, **options)
+        return job
 
     def job(self, job_id: str) -> Job:
         """Return one job."""
@@ -105,7 +128,30 @@ class _Jobs:
         return self.manager
 
 
-class Core(_Jobs):
+class _Enrolling:
+    """The part of the agent that belongs to a fleet, or comes to."""
+
+    journal: Journal | None
+    way_in: Enrolment | None
+    """Replaced by whoever makes the link; without it (a command that looks by itself) nothing is known of a fleet."""
+
+    def enrolment(self) -> EnrolmentStatus:
+        """Return how this machine stands with its fleet."""
+        return self.way_in.status() if self.way_in is not None else EnrolmentStatus()
+
+    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
+        """Begin to enrol."""
+        if self.way_in is None:
+            raise Refused(
+                503, "no-state", "This machine cannot enrol: its state cannot be used.", "archipel doctor"
+            )
+        status = self.way_in.invite(wish.link, wish.again)
+        if self.journal is not None:
+            self.journal.note(f"local:{asked_by}", "enrol", "started", address=status.address)
+        return status
+
+
+class Core(_Jobs, _Enrolling):
     """The agent without its doors to the outside."""
 
     def __init__(
@@ -128,17 +174,22 @@ class Core(_Jobs):
         problem = f"{unusable.code}: {unusable}" if unusable else ""
         # Replaced by whoever makes the link. Without one (a command that looks by itself) nothing is known of a link.
         self.link_status: Callable[[], LinkStatus] = functools.partial(_unknown_link, settings)
+        self.way_in = None
         world = World(
             paths=paths,
             store=store,
             state_problem=problem,
             settings_problem=settings_problem,
+            node_id=node_id,
+            restart_window=restarts.window(settings.restart_window),
             link=lambda: self.link_status(),
+            enrolment=self.enrolment,
         )
         self._world = world
         self._turner = Turner(ports, world, node_id)
         self._turning = threading.Lock()
         self._report: Report | None = None
+        self.journal = Journal(store.audit, ports.clock, self._clock_quality) if store else None
         self._wakes: list[Callable[[], None]] = []
         self.when_over: Callable[[], None] = _nobody
         self.when_reported: Callable[[Report], None] = (
@@ -157,7 +208,11 @@ class Core(_Jobs):
         running = self.manager.running() if self.manager else None
         with self._turning:
             report = self._turner.turn(job=running.id if running else "", close=close, watched=self.watched)
-            self._report = report
+            is_first, self._report = self._report is None, report
+        if is_first and self.journal is not None:
+            self.journal.note(AGENT, "start", detail=f"archipel {__version__}")
+            if self._world.settings_problem:
+                self.journal.note(AGENT, "settings", "refused", self._world.settings_problem)
         self.when_reported(report)
         self.wake()
         return report
@@ -174,6 +229,9 @@ class Core(_Jobs):
             return False
         with self._turning:
             return self._turner.is_still()
+
+    def _clock_quality(self) -> ClockQuality:
+        return self._report.node.clock if self._report is not None else ClockQuality.UNKNOWN
 
     @property
     def watched(self) -> bool:
@@ -233,12 +291,37 @@ class Core(_Jobs):
         secrets = (token,) if token else ()
         return LogLines(source=source, lines=redact_lines(found, secrets))
 
+    def audit(self, lines: int, verify: bool) -> AuditPage:
+        """Return the end of the audit journal."""
+        if self.journal is None:
+            raise _no_state(self._unusable)
+        try:
+            return self.journal.page(lines, verify)
+        except StateUnusable as error:
+            raise _no_state(error) from error
+
     def kubeconfig(self) -> Kubeconfig:
         """Return the administrator's kubeconfig."""
         path = self.paths.kubeconfig
         if not self.ports.disk.exists(path):
             raise Refused(404, "no-kubeconfig", "k3s has not written a kubeconfig yet.", "sudo archipel up")
         return Kubeconfig(path=str(path), content=self.ports.disk.read(path).decode())
+
+    def set_clock(self, wish: ClockWish, asked_by: str) -> Report:
+        """Set the clock by hand and take a turn."""
+        try:
+            at = datetime.fromisoformat(wish.at)
+            if at.tzinfo is None:
+                raise ValueError("it names no zone")
+            clocks.put_right(self.store, self.ports, at.astimezone(UTC))
+        except ValueError as error:
+            raise Refused(400, "time-invalid", f"{wish.at[:40]!r} is no time: {error}") from error
+        except clocks.ClockKept as error:
+            raise Refused(409, "clock-kept", str(error), "archipel clock show") from error
+        except (CommandFailed, OSError) as error:
+            raise Refused(503, "clock-not-set", f"the clock could not be set: {error}") from error
+        LOG.warning("%s set the clock to %s", asked_by, wish.at)
+        return self.turn(close=True)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` whenever the report or a job changed; returns the way out."""

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from archipel_agent.api.server import ApiServer
-from archipel_agent.compose import open_core, open_link, real_ports, settings_or_defaults
+from archipel_agent.compose import WayIn, open_core, open_way_in, real_ports, settings_or_defaults
 from archipel_agent.core import Core
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.host.notify import notify
+from archipel_agent.linking import open_link
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports, Uplink
 from archipel_agent.settings import Settings
@@ -44,9 +45,11 @@ class Daemon:
         settings: Settings,
         before_turn: Callable[[], None],
         link: Uplink | None = None,
+        way_in: WayIn | None = None,
     ) -> None:
         """Serve `core`; `before_turn` is called in the turns' thread (a rehearsal's director)."""
         self._before_turn = before_turn
+        self._way_in = way_in
         self._link = link
         self._paths = paths
         self._core = core
@@ -62,6 +65,8 @@ class Daemon:
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._end)
         self._core.when_over = self._nudge.set
+        if self._way_in is not None:
+            self._way_in.when_changed = self._nudge.set
         server = ApiServer(self._core, self._paths.socket)
         await server.start()
         try:
@@ -77,6 +82,8 @@ class Daemon:
             self._end()
             notify("STOPPING=1")
             await server.close()
+            if self._way_in is not None:
+                await loop.run_in_executor(self._turns, self._way_in.stop)
             if self._link is not None:  # in the turns' thread, after the last one
                 await loop.run_in_executor(self._turns, self._link.stop)
             self._turns.shutdown()
@@ -84,10 +91,21 @@ class Daemon:
     def _take_turns(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take turns until the end. The waiting is done here too, so that an idle agent does not wake its event loop."""
         while not self._stop.is_set():
+            self._look()
             if not self._rests():
                 self._turn()
             self._ping(loop)
             self._pause()
+
+    def _look(self) -> None:
+        """Have enrolment and link do what is due; next to nothing while nothing is."""
+        try:
+            if self._way_in is not None:
+                self._way_in.look()
+            if self._link is not None:
+                self._link.look()
+        except Exception:  # the task boundary, as for a turn
+            LOG.exception("looking after enrolment and link has a defect")
 
     def _ping(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop tell systemd that a turn is done: hung turns and a hung loop both miss it."""
@@ -157,8 +175,11 @@ def main(
         LOG.error("settings: %s; going on with the defaults", problem)
     lock = hold_lock(paths.runtime / "agent.lock")
     core, database = open_core(paths, ports or real_ports(paths), settings, problem)
+    way_in = open_way_in(core, settings)
     try:
-        asyncio.run(Daemon(paths, core, settings, before_turn, open_link(core, settings)).run())
+        asyncio.run(
+            Daemon(paths, core, settings, before_turn, open_link(core, settings, way_in), way_in).run()
+        )
     finally:
         leaves = leaving(core.store) if core.store is not None else None
         if core.store is not None and leaves is not None:

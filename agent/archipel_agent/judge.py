@@ -1,13 +1,16 @@
 """Judge: health, conditions and the one sentence, from what was observed. Pure."""
 
+from archipel_agent import clocks
 from archipel_agent.checks import link_trouble
 from archipel_agent.checks.base import Evidence
+from archipel_agent.k3s.certificates import first_to_end
 from archipel_contract.facts import ClockQuality, NodeUsage
 from archipel_contract.findings import Finding, Severity, worst
 from archipel_contract.site import Desired, SiteDocument
 from archipel_contract.status import (
     ClusterStatus,
     Condition,
+    EnrolmentStatus,
     Health,
     K3sStatus,
     ServiceState,
@@ -16,6 +19,7 @@ from archipel_contract.status import (
 
 HOT_C = 75.0  # a Raspberry Pi begins to slow down at 80
 SHORT_MEMORY = 0.9
+SKEW_MS = clocks.SKEW.total_seconds() * 1000
 
 
 def health(
@@ -35,6 +39,11 @@ def health(
     return Health.HEALTHY if is_good(site, evidence.cluster) else Health.UNHEALTHY
 
 
+def membership(enrolment: EnrolmentStatus | None) -> tuple[str, ...]:
+    """Return what of an enrolment, when it changes, people should see at once."""
+    return () if enrolment is None else (enrolment.state, enrolment.code, enrolment.claim, enrolment.fleet)
+
+
 def is_good(site: SiteDocument, cluster: ClusterStatus) -> bool:
     """Whether API, every node of the site and every pod are as they should be."""
     names = {node.name for node in cluster.nodes if node.ready}
@@ -50,7 +59,10 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
     network = tuple(
         (nic.name, nic.addresses, nic.up, nic.carrier) for nic in evidence.facts.nics if not nic.virtual
     )
-    state = (evidence.k3s.state, evidence.k3s.pid, evidence.k3s.restarts, evidence.clock)
+    time = evidence.time
+    off = time is not None and time.offset_ms is not None and abs(time.offset_ms) >= SKEW_MS
+    clock = (evidence.clock, off, time is not None and time.checks_dates)
+    state = (evidence.k3s.state, evidence.k3s.pid, evidence.k3s.restarts, *clock)
     kernel = tuple(sorted(evidence.kernel_settings.items()))
     link = link_trouble.codes(evidence.link, evidence.now)
     return (
@@ -62,6 +74,7 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
         nodes,
         pods,
         link,
+        membership(evidence.enrolment),
     )
 
 
@@ -143,10 +156,13 @@ def conditions(site: SiteDocument | None, evidence: Evidence) -> tuple[Condition
             evidence.clock.value,
         ),
     ]
-    return tuple(
+    told = [
         Condition(type=kind, status=status, reason=_camel(reason), observed_generation=generation)
         for kind, status, reason in answers
-    )
+    ]
+    if site is not None and site.desired is Desired.RUNNING:
+        told.append(_certificates(evidence, generation))
+    return tuple(told)
 
 
 def _truth(holds: bool, known: bool) -> Truth:
@@ -173,6 +189,22 @@ def _pods(cluster: ClusterStatus | None) -> tuple[Truth, str]:
         return Truth.UNKNOWN, "not-asked"
     first = next((pod for pod in cluster.pods if not pod.ready), None)
     return (Truth.TRUE, "all-ready") if first is None else (Truth.FALSE, first.reason or "not-ready")
+
+
+def _certificates(evidence: Evidence, generation: int) -> Condition:
+    """Whether k3s' certificates hold now; unknown where nobody stands behind the clock. The message says until when."""
+    first, time = first_to_end(evidence.certificates or ()), evidence.time
+    status, reason = Truth.UNKNOWN, "not-read" if first is None else "clock-unsure"
+    if first is not None and time is not None and time.checks_dates:
+        holds = first.ends > time.now
+        status, reason = (Truth.TRUE, "valid") if holds else (Truth.FALSE, "ended")
+    return Condition(
+        type="CertificatesValid",
+        status=status,
+        reason=_camel(reason),
+        message=f"until {first.ends:%Y-%m-%d}" if first else "",
+        observed_generation=generation,
+    )
 
 
 def _camel(reason: str) -> str:

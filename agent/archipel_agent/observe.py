@@ -8,20 +8,23 @@ is not OK.
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from archipel_agent import clocks
 from archipel_agent.checks.base import Evidence, Wishes
-from archipel_agent.k3s import view
+from archipel_agent.k3s import restarts, view
+from archipel_agent.k3s.certificates import Certificate, certificates, first_to_end
 from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.k3s.files import empty_files
+from archipel_agent.k3s.restarts import Window
 from archipel_agent.k3s.view import ClusterView
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.state.store import Store
 from archipel_contract.facts import NodeFacts
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import ClusterStatus, K3sStatus, LinkStatus, ServiceState
+from archipel_contract.status import ClusterStatus, EnrolmentStatus, K3sStatus, LinkStatus, ServiceState
 
 LOG_LINES = 2000
 MODULES = ("br_netfilter", "overlay", "vxlan", "nf_conntrack", "iptable_nat", "iptable_filter")
@@ -45,7 +48,10 @@ class World:
     store: Store | None
     state_problem: str = ""
     settings_problem: str = ""
+    node_id: str = ""
+    restart_window: Window | None = None  # when k3s may be restarted by itself
     link: Callable[[], LinkStatus] = LinkStatus  # how the link stands; a LinkStatus() is one that is off
+    enrolment: Callable[[], EnrolmentStatus] = EnrolmentStatus  # how this machine stands with its fleet
 
     def site(self) -> SiteDocument | None:
         """Return the site document in force: the current one, or the one a running `up` is bringing about."""
@@ -64,9 +70,7 @@ def glance(
     """Return what the idle loop looks at; without `known` that is read now, without `seen` the lists of the API are."""
     known = known or lasting(ports)
     site = world.site()
-    time = clocks.trusted(
-        world.store, ports.clock, ports.machine.clock_synchronized(), known.facts.has_rtc
-    )
+    time = clocks.trusted(world.store, ports.clock, ports.machine.clock_synchronized(), known.facts.has_rtc)
     k3s = ports.k3s.status()
     return Evidence(
         now=ports.clock.now(),
@@ -83,6 +87,7 @@ def glance(
         state_problem=world.state_problem,
         settings_problem=world.settings_problem,
         link=world.link(),
+        enrolment=world.enrolment(),
     )
 
 
@@ -101,8 +106,9 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
     paths = world.paths
     used = binary or (Path(seen.site.k3s.path) if seen.site else None) or ports.runner.find("k3s")
     version, problem = _version(ports, used)
+    held = certificates(ports.disk, paths) if seen.site else None
     return replace(
-        seen,
+        with_certificates(seen, world, held),
         wishes=wishes or Wishes(),
         k3s_log=ports.k3s.log(LOG_LINES) if seen.site else None,
         containerd_log=_tail(ports, paths.k3s_data / "agent/containerd/containerd.log")
@@ -122,6 +128,21 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
         k3s_drop_ins=_drop_ins(ports, paths),
         userland_bits=64 if sys.maxsize > 1 << 32 else 32,
     )
+
+
+def with_certificates(
+    seen: Evidence, world: World, held: tuple[Certificate, ...] | None, local: datetime | None = None
+) -> Evidence:
+    """Return the evidence with k3s' certificates as last read, and what is planned and remembered about them."""
+    first = first_to_end(held or ())
+    span = world.restart_window
+    if first is None or seen.site is None or world.store is None:
+        return replace(seen, certificates=held)
+    memory = restarts.remembered(world.store.value(restarts.KEPT_AS))
+    nodes = tuple(one.node_id for one in seen.site.nodes)
+    at = restarts.next_time(span, world.node_id, nodes, local or seen.now.astimezone()) if span else None
+    tried = restarts.was_tried(memory, first.ends, seen.k3s.started_at)
+    return replace(seen, certificates=held, restart_at=at, restart_tried=tried)
 
 
 def _version(ports: Ports, binary: Path | None) -> tuple[str | None, str]:

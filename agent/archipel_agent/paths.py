@@ -115,3 +115,70 @@ class Paths:
     def k3s_log(self) -> Path:
         """k3s' own output where no journal keeps it."""
         return self.state / "log/k3s.log"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPaths:
+    """What a device keeps of its identity towards its fleet, below `base`; only root may look into it."""
+
+    base: Path
+
+    @property
+    def key(self) -> Path:
+        """The device's private key, which never leaves it."""
+        return self.base / "device.key"
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate that the fleet gave that key."""
+        return self.base / "device.crt"
+
+    @property
+    def authorities(self) -> Path:
+        """The fleet's CAs, as they came with the certificate."""
+        return self.base / "authorities.pem"
+
+    @property
+    def trust(self) -> Path:
+        """The frame of the trust document in force, byte for byte."""
+        return self.base / "trust"
+
+    @property
+    def fleet(self) -> Path:
+        """Brokers, names, and where to renew."""
+        return self.base / "fleet.json"
+
+    @property
+    def invitation(self) -> Path:
+        """The link by which to enrol, until that is done."""
+        return self.base / "invitation"
+
+    @property
+    def left(self) -> Path:
+        """Stands once the fleet was forgotten on purpose: nothing here counts, and only a new invitation ends it."""
+        return self.base / "left"
+
+    @property
+    def next_key(self) -> Path:
+        """The key for which a certificate is being asked."""
+        return self.base / "next/device.key"
+
+    @property
+    def next_certificate(self) -> Path:
+        """A renewed certificate that has not connected yet."""
+        return self.base / "next/device.crt"
+
+    @property
+    def next_answer(self) -> Path:
+        """All that an enrolment brought, until each part has its place."""
+        return self.base / "next/answer.json"
+
+
+def identity_of(paths: Paths) -> IdentityPaths:
+    """Return where this machine's identity towards its fleet lies."""
+    return IdentityPaths(paths.state / "identity")
+
+
+def token_file(paths: Paths) -> Path:
+    """Return where a token to enrol with is left for the agent, by an image or by hand."""
+    return paths.settings / "enrol.token"

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from archipel_agent.checks.base import Evidence
+from archipel_agent.k3s import restarts
+from archipel_agent.k3s.certificates import first_to_end
+from archipel_agent.k3s.restarts import Memory, Window
+from archipel_contract.facts import ClockQuality
 from archipel_contract.site import Desired, SiteDocument
 from archipel_contract.status import K3sStatus, ServiceState
 
@@ -19,6 +24,7 @@ class Act(StrEnum):
     """What a turn may do."""
 
     START_K3S = "start-k3s"
+    RESTART_K3S = "restart-k3s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +55,27 @@ def plan(
         return ()
     ended = "it had ended" if k3s.state is ServiceState.FAILING else "it was not running"
     return (Action(act=Act.START_K3S, reason=ended),)
+
+
+def plan_restart(
+    evidence: Evidence, memory: Memory, span: Window | None, node_id: str, local: datetime
+) -> tuple[Action, ...]:
+    """Return the restart of k3s that renews its certificates, if this is the time for it; `local` is the local time.
+
+    Never by a clock nobody stands behind, never outside the window, never twice for the same certificates, and only where
+    the API answers: a k3s in trouble is not the one to restart in the night.
+    """
+    site, time = evidence.site, evidence.time
+    first = first_to_end(evidence.certificates or ())
+    if span is None or first is None or site is None or site.desired is Desired.STOPPED:
+        return ()
+    if time is None or not time.checks_dates or time.quality is ClockQuality.WRONG:
+        return ()
+    if evidence.k3s.state is not ServiceState.RUNNING or not (evidence.cluster and evidence.cluster.ready):
+        return ()
+    run = evidence.k3s.started_at
+    if not restarts.is_wanted(memory, first.ends, time.now) or restarts.was_tried(memory, first.ends, run):
+        return ()
+    if not restarts.is_time(span, node_id, tuple(one.node_id for one in site.nodes), local):
+        return ()
+    return (Action(act=Act.RESTART_K3S, reason=f"its certificates end on {first.ends:%Y-%m-%d}"),)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
-from archipel_contract.status import K3sStatus
+from archipel_contract.status import EnrolmentStatus, K3sStatus
 
 
 class Cancelled(Exception):
@@ -99,6 +99,13 @@ class Disk(Protocol):
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """Remove a directory with all it holds but the files in `keep` (and the directories they are in), never
         following links or crossing into another file system."""
+        ...
+
+    def erase(self, path: Path) -> None:
+        """Overwrite a file where it lies, then remove it; nothing happens if there is none. For private keys.
+
+        A card that moves what it writes may keep the old bytes all the same, so whoever can also declares the key void.
+        """
         ...
 
     def files(self, path: Path) -> tuple[Path, ...]:
@@ -315,11 +322,57 @@ class Fetcher(Protocol):
         ...
 
 
+class EnrolFailed(Exception):
+    """The fleet was not heard; the message says why in one line. `is_untrusted`: who answered is not who it should be."""
+
+    def __init__(self, message: str, is_untrusted: bool = False) -> None:
+        super().__init__(message)
+        self.is_untrusted = is_untrusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """How a connection is to be secured: CAs in PEM, and the files of a certificate and its key if there is one."""
+
+    authorities: tuple[str, ...]
+    check_time: bool
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Enroller(Protocol):
+    """One question over HTTPS to the fleet's enrolment."""
+
+    def ask(self, address: str, path: str, body: bytes, secured: Secured | None) -> bytes:
+        """Return what `https://host:port` answers at `path`: to a POST of `body`, or to a GET where that is empty.
+
+        With `secured` None whoever answers is taken, so that nothing secret may be in the body. Raises EnrolFailed, also for
+        every status but 200.
+        """
+        ...
+
+
+class Enrolment(Protocol):
+    """What stands between this machine and its fleet, as the API sees it."""
+
+    def status(self) -> EnrolmentStatus:
+        """Return how it stands; cheap."""
+        ...
+
+    def invite(self, link: str, again: bool) -> EnrolmentStatus:
+        """Begin to enrol by a link; `again` also where this machine is enrolled. Raises service.Refused."""
+        ...
+
+
 class Uplink(Protocol):
     """The link to the fleet, as the process that keeps it sees it."""
 
     def start(self) -> None:
         """Begin to connect; never fails."""
+        ...
+
+    def look(self) -> None:
+        """See whether there is a fleet to reach, and begin or end accordingly; called before each turn, and cheap."""
         ...
 
     def stop(self) -> None:

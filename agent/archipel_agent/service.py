@@ -7,12 +7,23 @@ worker thread.
 from collections.abc import Callable
 from typing import Protocol
 
-from archipel_contract.api import AccessRole, Alive, Checks, Jobs, Kubeconfig, LogLines, Problem
+from archipel_contract.api import (
+    AccessRole,
+    Alive,
+    AuditPage,
+    Checks,
+    ClockWish,
+    EnrolmentWish,
+    Jobs,
+    Kubeconfig,
+    LogLines,
+    Problem,
+)
 from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import Finding
 from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import Report
+from archipel_contract.status import EnrolmentStatus, Report
 
 
 class Refused(Exception):
@@ -77,8 +88,24 @@ class AgentService(Protocol):
         """Return the last lines of `k3s` or `agent`, redacted; 404 for another source."""
         ...
 
+    def audit(self, lines: int, verify: bool) -> AuditPage:
+        """Return the last entries of the audit journal; with `verify`, whether the whole chain holds."""
+        ...
+
+    def enrolment(self) -> EnrolmentStatus:
+        """Return whether this machine belongs to a fleet, and how far it has come on the way there."""
+        ...
+
+    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
+        """Begin to enrol; 400 for a link that is none, 409 where this machine is enrolled and `again` is not set."""
+        ...
+
     def kubeconfig(self) -> Kubeconfig:
         """Return the administrator's kubeconfig; 404 before there is one."""
+        ...
+
+    def set_clock(self, wish: ClockWish, asked_by: str) -> Report:
+        """Set the clock by hand and return a fresh report; 409 while a time server keeps it or for an impossible time."""
         ...
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:

@@ -5,6 +5,7 @@ unknown key or a wrong type is refused with its place: on a device a typing erro
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -43,8 +44,14 @@ class Settings:
     pods_timeout: float = 300.0
     """Seconds from the node being Ready until the core pods must be."""
 
+    fleet: str = ""
+    """Where this machine enrols with its fleet, such as https://fleet.example:8471; empty: it waits for `archipel enrol`."""
+
     broker: str = ""
     """The MQTT broker through which the fleet is reached, such as mqtt://127.0.0.1:1883; empty: the site has no fleet."""
+
+    proxy: str = ""
+    """The HTTP proxy through which brokers are reached, such as http://proxy.example:3128; empty: directly."""
 
     link_mode: str = "always-on"
     """When there is a link: always-on, or dial-in, which connects on schedule and hangs up once all is said."""
@@ -54,6 +61,20 @@ class Settings:
 
     metrics_every: float = 300.0
     """Seconds for which samples are averaged into one point that is sent to the fleet."""
+
+    remote: str = "on"
+    """Whether the fleet may order anything here: on, or off, which refuses every order and says so to the fleet."""
+
+    remote_verbs: str = "logs, doctor, support, restart, kubectl, decommission"
+    """What the fleet may order here, with commas between; what is left out is refused, and the fleet told so."""
+
+    two_signatures: str = "on"
+    """Whether an order that cannot be taken back (decommission) needs two signatures: on or off."""
+
+    restart_window: str = "02:00-04:00"
+    """Local time in which k3s may be restarted once a year to renew its certificates; pods run on. Empty: never by
+    itself.
+    """
 
     log_level: str = "INFO"
     """How much the agent writes to its log: DEBUG, INFO, WARNING or ERROR."""
@@ -71,7 +92,16 @@ LEAST = {
     "link_every": 10.0,  # a hello with its answers takes a few seconds over a slow line
     "metrics_every": 1.0,
 }
+REMOTE_VERBS = ("logs", "doctor", "support", "restart", "kubectl", "decommission")
+FORMS = {
+    "restart_window": (
+        re.compile(r"|((?:[01]\d|2[0-3]):[0-5]\d)-(?!\1)(?:[01]\d|2[0-3]):[0-5]\d"),
+        "empty or two times such as 02:00-04:00",
+    )
+}
 CHOICES = {
+    "remote": ("on", "off"),
+    "two_signatures": ("on", "off"),
     "link_mode": ("always-on", "dial-in"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
     "language": ("en", "de"),
@@ -131,4 +161,11 @@ def _checked(name: str, value: object, place: str) -> object:
         raise SettingsInvalid(f"{place} must be text in quotes, not {value!r}")
     if name in CHOICES and value not in CHOICES[name]:
         raise SettingsInvalid(f"{place} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    if name == "remote_verbs":
+        unknown = {word for one in value.split(",") if (word := one.strip())} - set(REMOTE_VERBS)
+        if unknown:
+            known = ", ".join(REMOTE_VERBS)
+            raise SettingsInvalid(f"{place} has {min(unknown)!r}, which nobody can order; there are {known}")
+    if name in FORMS and FORMS[name][0].fullmatch(value) is None:
+        raise SettingsInvalid(f"{place} must be {FORMS[name][1]}, not {value!r}")
     return value

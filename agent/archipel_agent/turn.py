@@ -12,15 +12,26 @@ from archipel_agent import clocks, judge
 from archipel_agent.checks import registry
 from archipel_agent.checks.base import Evidence, Phase
 from archipel_agent.host.clock import text
+from archipel_agent.k3s import restarts
+from archipel_agent.k3s.certificates import Certificate, first_to_end
 from archipel_agent.k3s.view import ClusterView
-from archipel_agent.observe import Lasting, World, gather, glance
-from archipel_agent.plan import Act, Action, plan
+from archipel_agent.observe import Lasting, World, gather, glance, with_certificates
+from archipel_agent.plan import Act, Action, plan, plan_restart
 from archipel_agent.ports import CommandFailed, Ports
+from archipel_agent.state.database import StateUnusable
 from archipel_contract import __version__
 from archipel_contract.facts import ClockSource
 from archipel_contract.findings import CheckResult, Finding, Severity
 from archipel_contract.site import Role
-from archipel_contract.status import ClusterStatus, Condition, LinkStatus, NodeStatus, Report, ServiceState
+from archipel_contract.status import (
+    ClusterStatus,
+    Condition,
+    EnrolmentStatus,
+    LinkStatus,
+    NodeStatus,
+    Report,
+    ServiceState,
+)
 
 LOG = logging.getLogger(__name__)
 CLOSE_LOOK_SECONDS = 3600.0
@@ -50,6 +61,7 @@ class Turner:
         self._started: datetime | None = None
         self._sentence = ""
         self._last: tuple[float, Evidence] | None = None
+        self._certificates: tuple[Certificate, ...] | None = None  # as a closer look last read them
 
     def is_still(self) -> bool:
         """Whether the last turn's report surely still holds: all was well, and nothing of what can be seen for next to
@@ -66,6 +78,8 @@ class Turner:
         return self._has_not_moved(seen)
 
     def _has_not_moved(self, seen: Evidence) -> bool:
+        if judge.membership(self._world.enrolment()) != judge.membership(seen.enrolment):
+            return False
         link = self._world.link()
         if seen.link is not None and (link.state, link.code) != (seen.link.state, seen.link.code):
             return False
@@ -90,7 +104,9 @@ class Turner:
         evidence = glance(self._ports, self._world, known, self._view)
         if known is None:
             self._remember(evidence)
-        did = () if job else self._act(evidence)
+        local = self._ports.clock.now().astimezone()
+        evidence = with_certificates(evidence, self._world, self._certificates, local)
+        did = () if job else self._act(evidence, local)
         if close or self._needs_close_look(evidence, bool(job)):
             evidence = self.look_closely()
         self._last = (self._ports.clock.monotonic(), evidence)
@@ -101,6 +117,7 @@ class Turner:
     def look_closely(self) -> Evidence:
         """Run every check of the present phase on everything there is."""
         evidence = gather(self._ports, self._world)
+        self._certificates = evidence.certificates
         self._remember(evidence)
         phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
         self._results = registry.look_all(evidence, phase)
@@ -136,18 +153,30 @@ class Turner:
         self._pulse = pulse
         return self._known[1] if self._known else None
 
-    def _act(self, evidence: Evidence) -> tuple[str, ...]:
+    def _act(self, evidence: Evidence, local: datetime) -> tuple[str, ...]:
         site = self._world.store.site() if self._world.store else None
-        return tuple(self._do(action) for action in plan(site, evidence.k3s, self._started, evidence.now))
+        actions = plan(site, evidence.k3s, self._started, evidence.now)
+        first, store, time = first_to_end(evidence.certificates or ()), self._world.store, evidence.time
+        if not actions and first is not None and store is not None and time is not None and time.checks_dates:
+            memory = restarts.note(store, first.ends, time.now)
+            actions = plan_restart(evidence, memory, self._world.restart_window, self._node_id, local)
+        return tuple(self._do(action, evidence) for action in actions)
 
-    def _do(self, action: Action) -> str:
-        assert action.act is Act.START_K3S  # the only action there is
+    def _do(self, action: Action, evidence: Evidence) -> str:
+        again = action.act is Act.RESTART_K3S
+        first, store = first_to_end(evidence.certificates or ()), self._world.store
         self._started = self._ports.clock.now()
         try:
+            if again and first is not None and store is not None:
+                restarts.note_restart(store, first.ends, evidence.k3s.started_at)
+                self._ports.k3s.stop()
             self._ports.k3s.start()
-        except (CommandFailed, OSError) as error:
-            return f"k3s could not be started: {error}"
-        return f"started k3s: {action.reason}"
+        except (CommandFailed, OSError, StateUnusable) as error:
+            return f"k3s could not be {'restarted' if again else 'started'}: {error}"
+        if again:
+            self._ports.kube.close()  # certificates and identity are read anew
+            self._looked = None  # and so are the dates
+        return f"{'restarted' if again else 'started'} k3s: {action.reason}"
 
     def _findings(self) -> tuple[Finding, ...]:
         return registry.findings(self._results)
@@ -160,6 +189,7 @@ class Turner:
         if said != self._sentence:
             LOG.info("%s", said)
             self._sentence = said
+        first = first_to_end(evidence.certificates or ())
         node = NodeStatus(
             node_id=self._node_id,
             node_name=site.nodes[0].node_name if site else "",
@@ -172,6 +202,7 @@ class Turner:
             usage=evidence.usage,
             k3s=evidence.k3s,
             conditions=self._with_transitions(judge.conditions(site, evidence), now),
+            certificates_until=text(first.ends) if first else "",
         )
         return Report(
             at=now,
@@ -185,6 +216,8 @@ class Turner:
             rehearsed=self._ports.rehearsed,
             agent_version=__version__,
             link=evidence.link or LinkStatus(),
+            enrolment=evidence.enrolment or EnrolmentStatus(),
+            did=did,
         )
 
     def _dated(self, findings: tuple[Finding, ...], now: str) -> tuple[Finding, ...]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from archipel_contract.audit import ChainHead, Entry
 from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import CheckResult, Finding
 from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import Report
+from archipel_contract.status import EnrolmentStatus, Report
 
 SOCKET = "run/archipel/agent.sock"  # below the root
 MAX_BODY_BYTES = 65_536  # the largest request we make is below 2 kB
@@ -83,6 +84,34 @@ class Checks:
 
     phase: str
     results: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockWish:
+    """What time it is, said by a person on site: RFC 3339 with its zone."""
+
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentWish:
+    """To enrol with a fleet: `https://host:port/#id.secret.pin`, or only the address, to be approved by its claim code."""
+
+    link: str
+    again: bool = False  # also where this machine is enrolled already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """The end of the audit journal, oldest entry first. `verified` is None unless it was asked for; `broken` is the number
+    of the first entry that does not fit the chain.
+    """
+
+    head: ChainHead
+    entries: tuple[Entry, ...] = ()
+    verified: bool | None = None
+    broken: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +240,44 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         response=LogLines,
         query={"source": "`k3s` or `agent`", "lines": "how many, 1 to 2000, default 200"},
         summary="The last log lines, secrets removed.",
+    ),
+    Endpoint(
+        name="set_clock",
+        method="POST",
+        path="/v1/clock",
+        role=AccessRole.TECHNICIAN,
+        request=ClockWish,
+        response=Report,
+        summary="Set the clock by hand; 409 while a time server keeps it, or for a time that cannot be.",
+    ),
+    Endpoint(
+        name="audit",
+        method="GET",
+        path="/v1/audit",
+        role=AccessRole.VIEW,
+        response=AuditPage,
+        query={
+            "lines": "how many entries, 1 to 10000, default 100",
+            "verify": "`1` checks the whole chain of entries as well",
+        },
+        summary="Who did what on this machine, on site and from afar.",
+    ),
+    Endpoint(
+        name="enrolment",
+        method="GET",
+        path="/v1/enrolment",
+        role=AccessRole.VIEW,
+        response=EnrolmentStatus,
+        summary="Whether this machine belongs to a fleet, and how far it has come on the way there.",
+    ),
+    Endpoint(
+        name="enrol",
+        method="POST",
+        path="/v1/enrolment",
+        role=AccessRole.TECHNICIAN,
+        request=EnrolmentWish,
+        response=EnrolmentStatus,
+        summary="Begin to enrol with a fleet; answers at once, `enrolment` tells how it goes. 409 where it is enrolled.",
     ),
     Endpoint(
         name="kubeconfig",

@@ -18,6 +18,7 @@ class Verb(StrEnum):
     REMOVE = "remove"
     FIX = "fix"
     SUPPORT = "support"
+    RESTART = "restart"  # k3s ends and starts again; pods go on meanwhile
 
 
 class JobState(StrEnum):

@@ -20,7 +20,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logs": ("archipel_agent.cli.logs", "agent", "log lines of k3s or of the agent, secrets removed"),
     "kubectl": ("archipel_agent.cli.kubectl", "agent", "kubectl of this site's k3s, as administrator"),
     "kubeconfig": ("archipel_agent.cli.kubeconfig", "agent", "the administrator's kubeconfig"),
+    "clock": ("archipel_agent.cli.clock", "agent", "how far the clock is trusted, and setting it by hand"),
     "support": ("archipel_agent.cli.support", "agent", "write a support bundle with secrets removed"),
+    "audit": ("archipel_agent.cli.audit", "agent", "who did what on this machine, on site and from afar"),
+    "enrol": ("archipel_agent.cli.enrol", "agent", "bring this machine into a fleet, or see how that stands"),
     "down": ("archipel_agent.cli.down", "agent", "stop k3s and its pods; data stays, up starts them again"),
     "remove": (
         "archipel_agent.cli.remove",

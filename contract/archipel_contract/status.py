@@ -72,7 +72,9 @@ class NodeStatus:
     clock_offset_ms: int | None = (
         None  # how far the clock is ahead of the fleet's, where the fleet said its time since the agent's start
     )
-    certificates_until: str = ""  # when the first of k3s' own certificates on this node ends; empty if not known
+    certificates_until: str = (
+        ""  # when the first of k3s' own certificates on this node ends; empty if not known
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,25 @@ class LinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedOrders:
+    """What was refused of what came from above, by why."""
+
+    code: str  # a code of `trust.store`, `trust.orders` or `link.envelope`
+    count: int
+    last_at: str
+    detail: str = ""  # of the last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersStatus:
+    """Whether this node takes orders of a fleet, which ones it does not, and what it refused within a day."""
+
+    heeded: bool = False
+    veto: tuple[str, ...] = ()  # actions that are refused on site
+    refused: tuple[RefusedOrders, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus:
     """The link to the fleet, as the node sees it."""
 
@@ -160,6 +181,35 @@ class LinkStatus:
     waiting_bytes: int = 0
     limit_bytes: int = 0  # how much the outbox may hold before it drops the oldest; 0 if that is not known
     dropped: int = 0  # messages declared as gaps since the agent started
+    orders: OrdersStatus = OrdersStatus()
+
+
+class Membership(StrEnum):
+    """How a device stands with its fleet."""
+
+    NONE = "none"  # nobody asked for it
+    WAITING = "waiting"  # it asks, and has had no answer yet
+    PENDING = "pending"  # a person has to approve it
+    ENROLLED = "enrolled"
+    REFUSED = "refused"  # with the reason in `message`; asked again from time to time
+    EXPIRED = "expired"  # its certificate has ended; it goes on trying to renew it
+    UNKNOWN = "unknown"  # only a running agent knows, or its files cannot be used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentStatus:
+    """Whether this device belongs to a fleet, and how far it has come on the way there."""
+
+    state: Membership = Membership.NONE
+    address: str = ""  # where it enrols and renews: https://host:port
+    fleet: str = ""  # the fleet's name, once it is known
+    display_name: str = ""  # of this device, given by the fleet
+    claim: str = ""  # code to compare with the one the fleet shows, before somebody approves
+    certificate_until: str = ""
+    code: str = ""  # of the finding that `message` belongs to; empty while nothing is wrong
+    message: str = ""
+    file: str = ""  # the one that cannot be used, if that is what is wrong
+    next_try_at: str = ""  # empty when nothing is planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,3 +227,5 @@ class Report:
     rehearsed: bool = False  # the machine and its k3s are simulated
     agent_version: str = ""
     link: LinkStatus = LinkStatus()
+    did: tuple[str, ...] = ()  # what the agent did by itself in the last turn, one sentence each
+    enrolment: EnrolmentStatus = EnrolmentStatus()

@@ -4,22 +4,31 @@ The file: a line that says what it is, then a zlib stream of lines of JSON: a he
 its columns and its rows, and an end with the number of rows and the SHA-256 of all lines before. It is read to its end
 and found whole before anything is replaced. A restored controller has a new incarnation, so that devices offer again what
 they still keep; it was not listening from the copy on, and says so. Called by the command line.
+
+The fleet's private keys are in no copy, unless somebody asks for them: then they lie in its head, sealed with a passphrase.
 """
 
 import hashlib
 import json
+import secrets
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from archipel_contract.link.envelope import EnvelopeInvalid
 from archipel_fleet.host import files
 from archipel_fleet.ports import StoreFailed
 from archipel_fleet.storage import copying
 from archipel_fleet.storage.copying import NotOurs, Row, Table
 from archipel_fleet.storage.engines import FILE
 from archipel_fleet.storage.store import Entropy
+from archipel_fleet.trust import sealing
+from archipel_fleet.trust.keyring import DIRECTORY as KEYS
+from archipel_fleet.trust.refusal import KeysRefused
+from archipel_fleet.trust.sealing import PassphraseRefused
 
 MAGIC = b"archipel fleet backup\n"
 FORMAT = 1
@@ -31,11 +40,20 @@ ASIDE = f"{FILE}.before-restore"
 
 class BackupFailed(Exception):
     """It could not be done, and nothing was changed; `code` is the finding: fleet-backup-unusable, fleet-already-running,
-    fleet-disk-full, fleet-data-unusable, or one of the database's."""
+    fleet-disk-full, fleet-data-unusable, fleet-passphrase-refused, or one of the keys' or the database's."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
+
+
+class Keyed(StrEnum):
+    """What became of the fleet's keys."""
+
+    NONE = "none"  # there are none in the copy
+    SEALED = "sealed"  # they are in it; on restoring: they stay in it, for nobody gave the passphrase
+    RESTORED = "restored"
+    LEFT = "left"  # there were keys here already, and these stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +66,41 @@ class Copied:
     incarnation: str  # of the database the copy was made of
     rows: dict[str, int]
     aside: Path | None = None  # where the replaced SQLite database is kept
+    keys: Keyed = Keyed.NONE
 
 
-def backup(url: str, directory: Path, target: Path, now: int) -> Copied:
-    """Write a copy of the database at `url` (or of SQLite in `directory`) to `target`; a controller may be using it."""
+@dataclass(frozen=True, slots=True)
+class Passphrase:
+    """What seals the fleet's keys; as text without it, so that it can stand in a trace."""
+
+    value: str = field(repr=False)
+    random: Entropy = field(default=secrets.token_bytes, repr=False)
+
+
+def backup(url: str, directory: Path, target: Path, now: int, passphrase: Passphrase | None = None) -> Copied:
+    """Write a copy of the database at `url` (or of SQLite in `directory`) to `target`; a controller may be using it.
+
+    With a passphrase the fleet's private keys are in it, sealed. Raises BackupFailed.
+    """
     try:
+        extra, keyed = dict[str, Any](), Keyed.NONE
+        if passphrase is not None:
+            seal = sealing.sealed(directory / KEYS, passphrase.value, passphrase.random)
+            extra, keyed = {"keys": seal}, Keyed.SEALED
         with copying.dumping(url, directory) as dump, files.writing_whole(target) as file:
             head = {"format": FORMAT, "schema": dump.revision, "made": now, "incarnation": dump.incarnation}
-            rows = _write(file, head, dump.parts)
-        return Copied(file=target, made=now, revision=dump.revision, incarnation=dump.incarnation, rows=rows)
-    except StoreFailed as error:
+            rows = _write(file, head | extra, dump.parts)
+        return Copied(
+            file=target,
+            made=now,
+            revision=dump.revision,
+            incarnation=dump.incarnation,
+            rows=rows,
+            keys=keyed,
+        )
+    except PassphraseRefused as error:
+        raise BackupFailed("fleet-passphrase-refused", str(error)) from error
+    except (StoreFailed, KeysRefused) as error:
         raise BackupFailed(error.code, str(error)) from error
     except OSError as error:
         code = "fleet-disk-full" if error.errno == 28 else "fleet-data-unusable"  # ENOSPC
@@ -129,7 +172,12 @@ def _verified(source: Path, file: BinaryIO) -> Copied:
     if end["sha256"] != before.decode() or end.get("rows") != rows:
         raise _unusable(source, "its checksum does not match what it holds")
     return Copied(
-        file=source, made=head["made"], revision=head["schema"], incarnation=head["incarnation"], rows=rows
+        file=source,
+        made=head["made"],
+        revision=head["schema"],
+        incarnation=head["incarnation"],
+        rows=rows,
+        keys=Keyed.SEALED if head.get("keys") else Keyed.NONE,
     )
 
 
@@ -195,12 +243,16 @@ def _parts(source: Path) -> Iterator[Table | Row]:
 # --- restoring -------------------------------------------------------------------------------------------------------
 
 
-def restore(source: Path, url: str, directory: Path, entropy: Entropy) -> Copied:
+def restore(
+    source: Path, url: str, directory: Path, entropy: Entropy, passphrase: Passphrase | None = None
+) -> Copied:
     """Put a copy in the place of the database at `url` (or of SQLite in `directory`); the controller must not run.
 
     Nothing is replaced before the copy was found whole and a database was made of it. SQLite's former file is kept aside.
+    With a passphrase the fleet's keys are restored too, where there are none; keys that are here stay. Raises BackupFailed.
     """
     found = verified(source)
+    held = _held(source, passphrase) if passphrase and found.keys is Keyed.SEALED else None
     try:
         files.make_private(directory)
         lock = files.DirectoryLock(directory)
@@ -211,7 +263,12 @@ def restore(source: Path, url: str, directory: Path, entropy: Entropy) -> Copied
     try:
         files.remove(directory / RESTORING)
         copying.load(url, (directory, RESTORING), found.revision, _parts(source), entropy)
+        keyed = found.keys
+        if held is not None:
+            keyed = Keyed.RESTORED if sealing.put(held, directory / KEYS) else Keyed.LEFT
         aside = None if url else _put_in_place(directory)
+    except (KeysRefused, EnvelopeInvalid) as error:
+        raise _unusable(source, f"its keys: {error}") from error
     except StoreFailed as error:
         code = error.code
         if code == "fleet-database-newer" and found.revision in str(error):
@@ -230,7 +287,20 @@ def restore(source: Path, url: str, directory: Path, entropy: Entropy) -> Copied
         incarnation=found.incarnation,
         rows=found.rows,
         aside=aside,
+        keys=keyed,
     )
+
+
+def _held(source: Path, passphrase: Passphrase) -> dict[str, bytes]:
+    """Return the keys in a copy that was verified."""
+    with source.open("rb") as file:
+        head = _parsed(source, 1, next(_lines(source, file)))
+    try:
+        return sealing.unsealed(head["keys"], passphrase.value)
+    except PassphraseRefused as error:
+        raise BackupFailed("fleet-passphrase-refused", str(error)) from error
+    except ValueError as error:
+        raise _unusable(source, str(error)) from error
 
 
 def _put_in_place(directory: Path) -> Path | None:

@@ -15,6 +15,8 @@ from archipel_contract.status import Health
 from archipel_contract.trust.certificates import Authority
 from archipel_contract.trust.keys import Signer
 from archipel_contract.trust.store import TrustStore
+from archipel_fleet.device_ports import Devices
+from archipel_fleet.order_ports import OrderBook
 from archipel_fleet.records import (
     Account,
     EventRow,
@@ -56,6 +58,9 @@ class Arrival:
     retained: bool = False
     """The broker's stored copy: it tells what was so, not that the node speaks now."""
 
+    signed_by: str = ""
+    """Id of the device's key that signed it, verified; empty where nobody did."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -66,6 +71,15 @@ class Taken:
     asks: dict[str, Ask] = field(default_factory=dict)
     duplicates: int = 0
     changed_sites: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something the link noticed about a node, for its timeline: the finding's code and a line."""
+
+    node_id: str
+    code: str
+    detail: str
 
 
 class Keys(Protocol):
@@ -79,6 +93,10 @@ class Keys(Protocol):
     @property
     def trust_frame(self) -> Frame:
         """The trust document as it was signed, for devices."""
+        ...
+
+    def frames_after(self, version: int) -> tuple[Frame, ...]:
+        """Return every trust document newer than `version` as it was signed, in order."""
         ...
 
     @property
@@ -115,6 +133,10 @@ class Intake(Protocol):
     def take(self, arrivals: Sequence[Arrival]) -> Taken:
         """Commit a batch in one transaction; what was committed before (same node, epoch, sequence) has no second effect
         but is acknowledged again. Raises StoreFailed; then nothing of the batch is committed."""
+        ...
+
+    def noted(self, notes: Sequence[Note], now: int) -> frozenset[str]:
+        """Write notes about nodes that are known into their timelines; return the ids of the sites that changed."""
         ...
 
     def listening(self, since: int, now: int) -> None:
@@ -217,6 +239,16 @@ class Registry(Protocol):
 
 class Store(Intake, Reader, Registry, Protocol):
     """The whole store."""
+
+    @property
+    def devices(self) -> Devices:
+        """The registry of devices."""
+        ...
+
+    @property
+    def book(self) -> OrderBook:
+        """Orders, site documents, and who did what."""
+        ...
 
     def close(self) -> None:
         """Close the connections."""

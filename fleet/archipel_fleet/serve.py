@@ -19,9 +19,8 @@ from typing import TextIO
 
 import structlog
 
-from archipel_contract import catalogue
 from archipel_contract.exits import Exit
-from archipel_contract.findings import Finding, Severity
+from archipel_contract.findings import Finding
 from archipel_contract.link import broker_url
 from archipel_contract.link.broker_url import BrokerUrl
 from archipel_contract.link.mqtt import MqttCarrier
@@ -33,6 +32,7 @@ from archipel_fleet.host.clock import SystemClock
 from archipel_fleet.host.server import HttpServer, PortTaken, listening_socket
 from archipel_fleet.host.threads import Watched
 from archipel_fleet.link.broker import BrokerFailed, EmbeddedBroker
+from archipel_fleet.link.broker_access import CONTROLLER
 from archipel_fleet.link.ingest import Ingest
 from archipel_fleet.link.measures import Measures
 from archipel_fleet.link.notices import Notices
@@ -40,7 +40,9 @@ from archipel_fleet.link.surroundings import Surroundings
 from archipel_fleet.link.sweeper import Sweeper
 from archipel_fleet.live import Live
 from archipel_fleet.ports import Store, StoreFailed
-from archipel_fleet.records import EVERYTHING
+from archipel_fleet.records import EVERYTHING, FindingRow
+from archipel_fleet.refusals import Refusal, refusal, say
+from archipel_fleet.securing import Secured
 from archipel_fleet.settings import NotLoopback, Settings, SettingsInvalid, load
 from archipel_fleet.storage import open_store
 from archipel_fleet.web import routes
@@ -55,21 +57,13 @@ FIRST_CONNECTION_SECONDS = 3.0
 WATCH_SECONDS = 1.0
 
 
-class Refusal(Exception):
-    """The controller does not start; `finding` says why and what to do."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.summary)
-        self.finding = finding
-
-
 def start(flags: Mapping[str, object]) -> int:
     """Run the controller with what the command line says (None: not given); return the exit code."""
     try:
         settings = load(flags)
     except NotLoopback as error:
-        refusal = _refusal(error.code, what=error.what, address=error.address)
-        return _refused(refusal, str(flags.get("language") or "en"), sys.stderr)
+        refused = refusal(error.code, what=error.what, address=error.address)
+        return say(refused, str(flags.get("language") or "en"), sys.stderr)
     except SettingsInvalid as error:
         sys.stderr.write(f"archipel fleet serve: {error}\n")
         return Exit.USAGE
@@ -82,19 +76,10 @@ def main(settings: Settings, output: TextIO | None = None, errors: TextIO | None
     logs.configure(settings.log_level, err)
     try:
         return Controller(settings, out).run()
-    except Refusal as refusal:
-        return _refused(refusal, settings.language, err)
+    except Refusal as refused:
+        return say(refused, settings.language, err)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-
-
-def _refused(refusal: Refusal, language: str, errors: TextIO) -> int:
-    words = catalogue.words(refusal.finding, language)
-    detail = refusal.finding.params.get("detail", "")
-    more = [words.cause, "" if detail in words.cause else detail, words.remedy]
-    said = [f"archipel fleet serve: {words.title}", *(f"  {line}" for line in more if line)]
-    errors.write("\n".join(said) + "\n")
-    return Exit.REFUSED
 
 
 class Controller:
@@ -109,6 +94,7 @@ class Controller:
         self._notices = Notices()
         self._broken = ""
         self._embedded: EmbeddedBroker | None = None
+        self._secured: Secured | None = None
         self._log = structlog.get_logger("archipel_fleet")
         self._ending: Callable[[], None] = self._stop.set
 
@@ -116,20 +102,29 @@ class Controller:
         """See `main`; raises Refusal."""
         with ExitStack() as undo:
             self._prepare(undo)
-            web = self._bound(undo)
+            web = self._bound(undo, (self._settings.host, self._settings.port), "--listen")
+            enrolling = None
+            if self._settings.is_secure:
+                enrolling = self._bound(undo, self._settings.enrol_address, "--enrol-listen")
             store = self._opened(undo)
+            if self._settings.is_secure:
+                self._secured = Secured(self._settings, store, self._clock)
             broker = self._broker(undo)
             context = self._context(store)
             self._welcome(context)
             ingest, threads = self._threads(store, broker, context)
             address = f"http://{_shown(web)}"
-            server = HttpServer(_application(context), functools.partial(self._ready, address, ingest))
+            servers = [
+                (HttpServer(_application(context), functools.partial(self._ready, address, ingest)), web)
+            ]
+            if self._secured is not None and enrolling is not None:
+                servers.insert(0, (self._secured.enrolment(), enrolling))
             _spare_collections()
             try:
                 for thread in threads:
                     thread.start()
                 self._await_connection(ingest)
-                asyncio.run(self._served(server, web))
+                asyncio.run(self._served(servers))
             finally:
                 self._end(ingest, threads)
         if self._broken:
@@ -146,17 +141,19 @@ class Controller:
             undo.callback(files.DirectoryLock(directory).release)
         except files.Locked as locked:
             pid = str(locked.pid or "?")
-            raise _refusal("fleet-already-running", data=str(directory), pid=pid) from locked
+            raise refusal("fleet-already-running", data=str(directory), pid=pid) from locked
         except OSError as error:
             detail = f"{directory}: {error.strerror or error}"
-            raise _refusal("fleet-data-unusable", data=str(directory), detail=detail) from error
+            raise refusal("fleet-data-unusable", data=str(directory), detail=detail) from error
 
-    def _bound(self, undo: ExitStack) -> socket.socket:
-        settings = self._settings
+    def _bound(self, undo: ExitStack, address: tuple[str, int], option: str) -> socket.socket:
         try:
-            made = listening_socket(settings.host, settings.port)
+            made = listening_socket(*address)
         except PortTaken as taken:
-            raise _refusal("fleet-port-taken", address=str(taken), option="--listen") from taken
+            raise refusal("fleet-port-taken", address=str(taken), option=option) from taken
+        except OSError as error:
+            detail = f"{address[0]}:{address[1]}: {error.strerror or error}"
+            raise refusal("fleet-address-unusable", option=option, detail=detail) from error
         undo.callback(made.close)
         return made
 
@@ -165,7 +162,7 @@ class Controller:
         try:
             store: Store = open_store(settings.database, settings.directory, self._clock, secrets.token_bytes)
         except StoreFailed as error:
-            raise _refusal(error.code, detail=str(error)) from error
+            raise refusal(error.code, detail=str(error)) from error
         undo.callback(store.close)
         return store
 
@@ -173,31 +170,46 @@ class Controller:
         settings = self._settings
         if settings.broker:
             return broker_url.parse(settings.broker)
-        address = f"127.0.0.1:{settings.broker_port}"
-        try:
-            listening_socket("127.0.0.1", settings.broker_port).close()
-        except PortTaken as taken:
-            raise _refusal("fleet-port-taken", address=address, option="--broker-port") from taken
-        broker = EmbeddedBroker(settings.directory / BROKER, settings.broker_port)
+        self._bound(undo, ("127.0.0.1", settings.embedded_port), "--broker-port").close()
+        secured = self._secured
+        access = secured.access() if secured is not None else None
+        broker = EmbeddedBroker(settings.directory / BROKER, settings.embedded_port, access=access)
         undo.callback(broker.stop)
         try:
             broker.start()
         except BrokerFailed as error:
-            raise _refusal(error.code, detail=str(error)) from error
+            raise refusal(error.code, detail=str(error)) from error
         self._embedded = broker
+        if secured is not None:
+            secured.embed(broker)
         return broker.url
 
     def _context(self, store: Store) -> Context:
         def trouble() -> tuple[Finding, ...]:
-            return tuple(row.finding for row in self._notices.rows(self._clock.now()))
+            own = self._secured.keys.findings() if self._secured is not None else ()
+            return (*own, *(row.finding for row in self._notices.rows(self._clock.now())))
 
-        return Context(store=store, clock=self._clock, live=self._live, trouble=trouble)
+        def about(node_id: str) -> tuple[FindingRow, ...]:
+            return self._notices.about(node_id, self._clock.now())
+
+        secured = self._secured
+        return Context(
+            store=store,
+            clock=self._clock,
+            live=self._live,
+            trouble=trouble,
+            about=about,
+            care=secured.care() if secured is not None else None,
+            keys=secured.keys if secured is not None else None,
+        )
 
     def _threads(self, store: Store, broker: BrokerUrl, context: Context) -> tuple[Ingest, list[Watched]]:
         shards = self._settings.claimed
-        name = f"archipel-controller-{min(shards):02x}-{max(shards):02x}"
+        name = CONTROLLER if self._secured else f"archipel-controller-{min(shards):02x}-{max(shards):02x}"
+        tls = self._secured.tls if self._secured is not None else None
+        identity = self._secured.identity(context.bell) if self._secured is not None else None
         around = Surroundings(
-            carrier=MqttCarrier(broker, name, keepalive=KEEPALIVE_SECONDS, manual_ack=True),
+            carrier=MqttCarrier(broker, name, keepalive=KEEPALIVE_SECONDS, manual_ack=True, tls=tls),
             store=store,
             clock=self._clock,
             stop=self._stop,
@@ -206,10 +218,12 @@ class Controller:
             random=_random,
             changed=self._live.publish,
             nodes=_Nodes(store, self._clock),
+            identity=identity,
             broker=str(broker),
             shards=shards,
         )
         ingest = Ingest(around)
+        context.bell.listen(ingest.wake)
         sweeper = Sweeper(around, lambda: ingest.listening_seconds)
         parts = {"the ingest": ingest.run, "the sweeper": sweeper.run}
         return ingest, [
@@ -224,10 +238,10 @@ class Controller:
             password = context.accounts.first_run()
             files.write_private(self._settings.directory / TOKEN, context.accounts.local_token() + "\n")
         except StoreFailed as error:
-            raise _refusal(error.code, detail=str(error)) from error
+            raise refusal(error.code, detail=str(error)) from error
         except OSError as error:
             detail = f"{error.filename}: {error.strerror or error}"
-            raise _refusal("fleet-data-unusable", data=self._settings.data, detail=detail) from error
+            raise refusal("fleet-data-unusable", data=self._settings.data, detail=detail) from error
         if password is not None:
             self._say(f"first start: log in as {FIRST} with the password {password} (it is shown only now)")
 
@@ -237,12 +251,13 @@ class Controller:
             if self._stop.wait(0.01):
                 return
 
-    async def _served(self, server: HttpServer, web: socket.socket) -> None:
+    async def _served(self, servers: list[tuple[HttpServer, socket.socket]]) -> None:
         loop = asyncio.get_running_loop()
 
         def end() -> None:
             self._live.close()
-            server.should_exit = True
+            for server, _ in servers:
+                server.should_exit = True
 
         def end_from_anywhere() -> None:
             self._stop.set()
@@ -255,7 +270,7 @@ class Controller:
             end()
         watching = asyncio.create_task(self._watch_broker())
         try:
-            await server.serve(sockets=[web])
+            await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
         finally:
             watching.cancel()
 
@@ -330,11 +345,3 @@ def _random() -> float:
 def _shown(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _refusal(code: str, **params: str) -> Refusal:
-    try:
-        return Refusal(catalogue.finding(code, (), None, **params))
-    except catalogue.CodeUnknown:
-        detail = params.get("detail", code)
-        return Refusal(Finding(code=code, severity=Severity.PROBLEM, params=params, summary=detail))

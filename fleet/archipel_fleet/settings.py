@@ -19,6 +19,7 @@ FILE = "fleet.toml"
 PREFIX = "ARCHIPEL_FLEET_"
 SYSTEM_DATA = Path("/var/lib/archipel-fleet")
 SHARDS = 64
+ENROL_PORT = 8471
 DATABASES = ("postgresql", "sqlite")
 
 
@@ -49,11 +50,30 @@ class Settings:
     listen: str = "127.0.0.1:8470"
     """Address and port of the web pages and the API; only addresses of this machine."""
 
-    broker: str = ""
-    """Address of an MQTT broker on this machine, such as mqtt://127.0.0.1:1883; empty starts the embedded one."""
+    names: str = ""
+    """Host names and addresses under which devices reach this controller, with commas between; the first is told to them.
+    Empty: it is reached from this machine only."""
 
-    broker_port: int = 1883
-    """Port of the embedded broker, on 127.0.0.1."""
+    enrol_listen: str = ""
+    """Address and port where devices get their certificates; empty: port 8471, of all addresses if there are names, else of
+    this machine only."""
+
+    security: str = "tls"
+    """How broker, controller and devices talk: tls, with certificates on all sides, or loopback, without any and on this
+    machine only (for tests and benchmarks)."""
+
+    broker: str = ""
+    """Address of an MQTT broker of yours, such as mqtts://broker.example:8883; empty starts the embedded one."""
+
+    broker_port: int = 0
+    """Port of the embedded broker; 0 is 8883, or 1883 with security loopback."""
+
+    websocket_port: int = 0
+    """Port of the embedded broker for MQTT over WebSocket, for devices behind a proxy; 0: none."""
+
+    device_brokers: str = ""
+    """Addresses of brokers that devices are told, in the order in which to try them, with commas between; empty: the
+    controller's own."""
 
     database: str = ""
     """Address of a PostgreSQL on this machine, such as postgresql://127.0.0.1/archipel; empty keeps SQLite in the data
@@ -87,12 +107,42 @@ class Settings:
         return _parts(self.listen)[1]
 
     @property
+    def is_secure(self) -> bool:
+        """Whether devices and controller need certificates. A plain broker is one for this machine without any."""
+        return self.security == "tls" and not self.broker.startswith(f"{broker_url.PLAIN}://")
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        """Every name and address that certificates of our servers hold; the first is the one devices are told."""
+        own = tuple(name.strip() for name in self.names.split(",") if name.strip())
+        return tuple(dict.fromkeys((*own, "127.0.0.1", "localhost", "::1")))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether devices come from other machines."""
+        return not is_loopback(self.server_names[0])
+
+    @property
+    def enrol_address(self) -> tuple[str, int]:
+        """Where the listener for enrolment is bound: address and port."""
+        return _parts(self.enrol_listen or f"{'0.0.0.0' if self.is_public else '127.0.0.1'}:{ENROL_PORT}")
+
+    @property
+    def embedded_port(self) -> int:
+        """The port of the embedded broker."""
+        return self.broker_port or (8883 if self.is_secure else 1883)
+
+    @property
     def claimed(self) -> frozenset[int]:
         """The shards as numbers."""
         return _numbers(self.shards)
 
 
-CHOICES = {"log_level": ("DEBUG", "INFO", "WARNING", "ERROR"), "language": ("en", "de")}
+CHOICES = {
+    "security": ("tls", "loopback"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "language": ("en", "de"),
+}
 
 
 def load(
@@ -164,6 +214,8 @@ def _checked(name: str, value: object, place: str) -> object:
             raise SettingsInvalid(f"{place} must be shards such as 0-31 or 0-15,48, not {value!r}") from None
     if name == "listen":
         _check_listen(value, place)
+    if name == "enrol_listen" and value:
+        _check_address(value, place)
     if name == "broker" and value:
         _check_broker(value, place)
     if name == "database" and value:
@@ -178,18 +230,21 @@ def _port(value: object, place: str) -> int:
         number = int(value)
     except ValueError:
         raise SettingsInvalid(f"{place} must be a port number, not {value!r}") from None
-    if not 0 < number < 65536:
-        raise SettingsInvalid(f"{place} must be a port from 1 to 65535, not {value!r}")
+    if not 0 <= number < 65536:
+        raise SettingsInvalid(f"{place} must be a port up to 65535, not {value!r}")
     return number
 
 
 def _check_listen(value: str, place: str) -> None:
+    if not is_loopback(_check_address(value, place)):
+        raise NotLoopback(place, value)
+
+
+def _check_address(value: str, place: str) -> str:
     try:
-        host, _ = _parts(value)
+        return _parts(value)[0]
     except ValueError:
         raise SettingsInvalid(f"{place} must be address:port such as 127.0.0.1:8470, not {value!r}") from None
-    if not is_loopback(host):
-        raise NotLoopback(place, value)
 
 
 def _check_broker(value: str, place: str) -> None:
@@ -197,7 +252,7 @@ def _check_broker(value: str, place: str) -> None:
         url = broker_url.parse(value)
     except broker_url.BrokerUrlInvalid as error:
         raise SettingsInvalid(f"{place}: {error}") from None
-    if not is_loopback(url.host):
+    if not url.is_secure and not is_loopback(url.host):
         raise NotLoopback(place, str(url))
 
 

@@ -9,6 +9,8 @@ import json
 import string
 from collections.abc import Callable
 
+from archipel_contract.names import ID_ALPHABET
+
 Planted = tuple[str, tuple[str, ...]]
 Kind = Callable[[bytes], Planted]
 
@@ -151,7 +153,47 @@ def _nested_json(seed: bytes) -> Planted:
     return json.dumps({"message": json.dumps({"clientSecret": secret, "user": "x"})}), (secret,)
 
 
+def _enrolment(form: str) -> Kind:
+    """The id and the pin of a token are no secrets."""
+
+    def plant(seed: bytes) -> Planted:
+        secret, known = _spell(seed, ID_ALPHABET, 26), _spell(seed, ID_ALPHABET, 26, "pin")
+        return form.replace("@@", f"{_spell(seed, ID_ALPHABET, 8, 'id')}.{secret}.{known}"), (secret,)
+
+    return plant
+
+
+def _capitals(kind: Kind) -> Kind:
+    def plant(seed: bytes) -> Planted:
+        text, secrets = kind(seed)
+        return text.upper(), tuple(one.upper() for one in secrets)
+
+    return plant
+
+
 KINDS: dict[str, Kind] = {
+    "enrolment token": _enrolment("enrol with @@ today"),
+    "enrolment token in capitals": _capitals(_enrolment("enrol @@")),
+    "enrolment link": _enrolment("scanned https://fleet.example:8471/#@@"),
+    "enrolment link in JSON": _enrolment('{"link": "https://[2001:db8::1]:8471/#@@", "valid": 1}'),
+    "enrolment token as a flag": _enrolment("archipel enrol --token @@ --name box"),
+    "enrolment token in an error": _enrolment("error: the token '@@' is of another fleet"),
+    "private key, encrypted": _pem("ENCRYPTED PRIVATE KEY"),
+    "private key, EC": _pem("EC PRIVATE KEY"),
+    "pin in a URI": _one(
+        "pkcs11:token=root;object=fleet?pin-value=@@", lambda s: _spell(s, string.digits, 8)
+    ),
+    "pin as a flag": _one("softhsm2-util --login --pin @@ --so-pin 0", lambda s: _spell(s, ALNUM, 12)),
+    "pin of the officer": _one("so-pin: @@", lambda s: _spell(s, string.digits, 8)),
+    "pin in the environment": _one("ARCHIPEL_ROOT_PIN=@@", lambda s: _spell(s, string.digits, 8)),
+    "passphrase asked for": _one("passphrase: @@", lambda s: _spell(s, ALNUM + " ", 24)),
+    "recovery words": _one("recovery-words: @@", lambda s: _spell(s, ALNUM + " ", 60)),
+    "proxy password": _one("https_proxy=http://plant:@@@proxy.example:3128", lambda s: _spell(s, ALNUM, 20)),
+    "proxy password in JSON": _one(
+        '{"proxy": "http://plant:@@@192.0.2.9:3128/"}', lambda s: _spell(s, ALNUM, 20)
+    ),
+    "broker password": _one("wss://n-box:@@@fleet.example:443/mqtt", lambda s: _spell(s, ALNUM, 20)),
+    "proxy header": _one("Proxy-Authorization: Basic @@", lambda s: _b64(s, 21)),
     "k3s token": _one("token @@ used", lambda s: f"K10{_hex(s, 64)}::server:{_hex(s, 32, 'p')}"),
     "k3s bootstrap token with hash": _one(
         "join @@", lambda s: f"K10{_hex(s, 64)}::{_hex(s, 6, 'i')}.{_hex(s, 16, 'p')}"

@@ -97,6 +97,9 @@ etc-hosts kubernetes.default.svc.cluster.local containerd.configuration01x
 path=/run/k3s/containerd/containerd.sock uid=0f9d0f7c-8c2e-4f6c-9c6e-2d7d6d0a3a55 hash=1f3870be274f6c49
 node-args: ["server","--token","********","--node-name","box"]
 vpn-auth value: name=<vpn-provider>,joinKey=<key>[,controlServerURL=<url>]
+the CA's pin is 7k2m9qxf04hvd1et7k2m9qxf04, the token's ca-pin is 0123456789abcdefghjkmnpqrs
+enrolled as n-7k2m9qxf04hvd1et by token 7k2m9qxf, claim code 7k2m-9qxf-04hv, signed by k-7k2m9qxf04hvd1et
+gpio pin: 17 is high, pins 17 and 18 are not; controller ed25519:7k2m9qxf04hvd1et7k2m9qxf04hvd1et7k2m9qxf04w=
 """
 
 

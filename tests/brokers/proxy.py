@@ -54,6 +54,8 @@ class FaultProxy:
         """Connections that were accepted so far."""
         self.cut_after: int | None = None
         """Bytes from the client after which its connection is cut; None for never."""
+        self.passed_up = self.passed_down = 0
+        """Bytes that were passed on, from clients and to them."""
         self._sides: dict[int, _Side] = {}
         self._budgets: dict[_Side, int] = {}  # bytes that came from each client
         self._orders: deque[str] = deque()
@@ -144,6 +146,10 @@ class FaultProxy:
             if len(data) >= room:
                 self._drop(side, reset=True)
                 return
+        if from_client:
+            self.passed_up += len(data)
+        else:
+            self.passed_down += len(data)
         if side.other is not None:
             side.other.waiting.append((time.monotonic() + self.delay, data))
 

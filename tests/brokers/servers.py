@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from archipel_contract.link.broker_url import BrokerUrl
 from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.mqtt import MqttCarrier
-from archipel_fleet.link.broker import find_program, mosquitto_configuration, nats_configuration
+from archipel_fleet.link import broker_mosquitto, broker_nats
+from archipel_fleet.link.broker import find_program
 
 START_SECONDS = 15.0
 MOSQUITTO = "/usr/sbin/mosquitto"  # Debian's place, which is on no ordinary user's PATH
@@ -55,6 +57,10 @@ class RealBroker:
         """Its configuration."""
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str]:
+        """What its environment has beside ours."""
+        return {}
+
     @property
     def pid(self) -> int:
         """Its process."""
@@ -71,6 +77,7 @@ class RealBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.environment()},
                 start_new_session=True,
             )
         try:
@@ -115,13 +122,16 @@ class RealBroker:
 
     def _answers(self) -> bool:
         assert self._process is None or self._process.poll() is None, f"{self.name} ended: {self.said()}"
-        carrier = MqttCarrier(self.url, "is-it-there")
+        carrier = self._probe()
         try:
             carrier.open(timeout=2)
         except CarrierFailed:
             return False
         carrier.close()
         return True
+
+    def _probe(self) -> MqttCarrier:
+        return MqttCarrier(self.url, "is-it-there")
 
     def _end(self, sign: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -136,7 +146,7 @@ class RealBroker:
             process.kill()
             process.wait(10)
 
-    def __enter__(self) -> "RealBroker":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -160,7 +170,7 @@ class MosquittoBroker(RealBroker):
     def configured(self) -> str:
         """As for an external broker; as root it would give up the rights to our directory."""
         user = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() == 0 else ""
-        return mosquitto_configuration(self.port, self.directory, user)
+        return broker_mosquitto.plain(self.port, self.directory, user)
 
 
 class NatsBroker(RealBroker):
@@ -175,7 +185,7 @@ class NatsBroker(RealBroker):
 
     def configured(self) -> str:
         """As the controller writes it, but for the log, which goes where ours looks."""
-        text = nats_configuration(self.port, self.directory)
+        text = broker_nats.plain(self.port, self.directory)
         return "".join(line for line in text.splitlines(True) if not line.startswith("logfile"))
 
 

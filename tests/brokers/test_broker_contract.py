@@ -17,7 +17,7 @@ from archipel_contract.link.carrier import CarrierFailed, Incoming, Lost, Outgoi
 from archipel_contract.link.envelope import WIRE_LIMIT
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.link.topics import Down, Up
-from archipel_fleet.link.broker import PACKET_LIMIT
+from archipel_fleet.link.broker_access import PACKET_LIMIT
 from tests.brokers import speech
 from tests.brokers.listening import heard, lost, settled, silence
 from tests.brokers.proxy import FaultProxy, Mode

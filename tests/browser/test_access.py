@@ -19,6 +19,7 @@ PAGES = {
     "silent-site": f"/sites/{DRESDEN}",
     "unheard-site": f"/sites/{GERA}",
     "nodes": "/nodes",
+    "devices": "/devices",
     "accounts": "/accounts",
     "not-found": "/nix",
     "login": "/login",

@@ -195,8 +195,10 @@ class Node:
 K3S_TEMPORARIES = (
     "/etc/rancher/k3s/.archipel-k3s.yaml",
     "/var/lib/rancher/k3s/server/db/.archipel-state.db",
+    "/var/lib/rancher/k3s/server/tls/.archipel-serving-kube-apiserver.crt",
+    "/var/lib/rancher/k3s/agent/.archipel-client-kubelet.crt",
 )
-CHANGING = ("/state.db", "/identity.json")  # compared by what they open, not by their bytes
+CHANGING = ("/state.db", "/identity.json", ".crt")  # compared by what they open, not by their bytes
 
 
 def _named(name: str, data: bytes | None, random: dict[str, str]) -> str | None:

@@ -12,6 +12,7 @@ from archipel_contract.findings import Severity
 from archipel_contract.link.messages import METRIC_NAMES, EventKind, GapReason
 from archipel_contract.site import Role
 from archipel_contract.status import Health, LinkMode, Truth
+from archipel_fleet.order_records import OrderState
 
 STATES: dict[str, type[StrEnum]] = {
     "health": Health,
@@ -22,6 +23,7 @@ STATES: dict[str, type[StrEnum]] = {
     "severity": Severity,
     "event": EventKind,
     "gap": GapReason,
+    "order": OrderState,
 }
 
 

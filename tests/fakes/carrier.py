@@ -10,10 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archipel_contract.audit import AuditEntries, Entry
+from archipel_contract.commands import Result
 from archipel_contract.link import topics
 from archipel_contract.link.carrier import Arrived, CarrierFailed, Incoming, Lost, Outgoing
 from archipel_contract.link.delta import PatchInvalid, patched, state_hash
-from archipel_contract.link.envelope import Envelope, from_wire, to_wire
+from archipel_contract.link.envelope import (
+    Envelope,
+    Frame,
+    Signs,
+    frame_to_wire,
+    from_wire,
+    only_unsigned,
+    to_wire,
+)
 from archipel_contract.link.messages import (
     KINDS,
     TYPE_OF,
@@ -68,6 +78,10 @@ class ScriptedController:
         self.is_acknowledging = True
         self.asks_for_states = True
         self.spread = 0.0
+        self.signers: Sequence[Signs] = ()  # who signs its answers; nobody: the policy before there are keys
+        self.frames: list[Frame] = []
+        self.results: list[Result] = []
+        self.audit: list[Entry] = []
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -109,18 +123,24 @@ class ScriptedController:
         if not self.is_listening or not payload:
             return
         address = topics.parse(topic)
-        _, envelope = from_wire(payload)
+        frame, envelope = from_wire(payload, _anything if self.signers else only_unsigned)
         body = from_data(KINDS[envelope.type].body, envelope.body)
         self.heard.append(envelope)
+        self.frames.append(frame)
         self.topics.append(topic)
         if isinstance(body, Presence):
             self.presences.append(body)
         elif isinstance(body, Hello):
             self.hellos.append(body)
             held = state_hash(self.records.state) if self.records.state else ""
-            self._answer(
-                address, Welcome(incarnation=self.incarnation, connection=body.connection, state_hash=held)
+            welcome = Welcome(
+                incarnation=self.incarnation,
+                connection=body.connection,
+                state_hash=held,
+                nonce=body.nonce,
+                audit=len(self.audit),
             )
+            self._answer(address, welcome)
         else:
             self._sequenced(address, envelope, body)
 
@@ -143,6 +163,10 @@ class ScriptedController:
             self.records.gaps.append(body)
         elif isinstance(body, Metrics):
             self.records.points[key] = body
+        elif isinstance(body, Result):
+            self.results.append(body)
+        elif isinstance(body, AuditEntries):
+            self.audit += [one for one in body.entries if one.number > len(self.audit)]
         elif isinstance(body, FullState):
             assert state_hash(body.state) == body.hash
             self.records.state = body.state
@@ -170,7 +194,8 @@ class ScriptedController:
             else:
                 spans.append((one, one))
         upto = spans.pop(0)[1] if spans and spans[0][0] == 1 else 0
-        self._answer(address, Ack(acks=(EpochAck(epoch=epoch, upto=upto, also=tuple(spans)),)))
+        acks = (EpochAck(epoch=epoch, upto=upto, also=tuple(spans)),)
+        self._answer(address, Ack(acks=acks, node=address.node_id))
 
     def ask(self, address: topics.Address, wanted: Wanted) -> None:
         """Ask the node for something."""
@@ -178,7 +203,14 @@ class ScriptedController:
 
     def _answer(self, address: topics.Address, body: Any) -> None:
         channel = Down(KINDS[TYPE_OF[type(body)]].channel)
-        self._send(Outgoing(topic=topics.down(address.shard, address.node_id, channel), payload=_wire(body)))
+        topic = topics.down(address.shard, address.node_id, channel)
+        self._send(Outgoing(topic=topic, payload=_wire(body, self.signers)))
+
+    def say(self, node_id: str, kind: str, frame: Frame) -> None:
+        """Say something that was signed elsewhere."""
+        channel = Down(KINDS[kind].channel)
+        topic = topics.down(topics.shard_of("", node_id), node_id, channel)
+        self._send(Outgoing(topic=topic, payload=frame_to_wire(frame)))
 
     # --- what it knows -----------------------------------------------------------------------------------------------
 
@@ -196,8 +228,12 @@ class ScriptedController:
         )
 
 
-def _wire(body: Any) -> bytes:
-    return to_wire(Envelope(type=TYPE_OF[type(body)], at=0, body=to_data(body)))
+def _anything(frame: Frame) -> None:
+    """What the node signed is looked at by the test."""
+
+
+def _wire(body: Any, signers: Sequence[Signs] = ()) -> bytes:
+    return to_wire(Envelope(type=TYPE_OF[type(body)], at=0, body=to_data(body)), signers=signers)
 
 
 class FakeBroker:

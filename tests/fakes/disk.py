@@ -73,6 +73,15 @@ class TreacherousDisk(Files):
         self._before(f"remove {path}")
         self._drop_at_once(str(path))
 
+    def erase(self, path: Path) -> None:
+        """See ports.Disk. The power may go between the overwriting and the removal."""
+        node = self._nodes.get(str(path))
+        if node is not None and node.data is not None:
+            zeros = functools.partial(self._put, str(path), replace(node, data=bytes(len(node.data))))
+            self.power.point(f"overwritten: {path}", zeros)
+            zeros()
+        self.remove(path)
+
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """See ports.Disk."""
         name = str(path)

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 from archipel_fleet.accounts.passwords import Cost
 from archipel_fleet.api.context import Context
+from archipel_fleet.enrolment.caring import Care
 from archipel_fleet.live import Live
 from archipel_fleet.records import Account, AccountRole
+from tests.fakes.fleet_devices import fake_keys
 from tests.fakes.fleet_sites import NOW
 from tests.fakes.fleet_store import FakeStore
 
 PASSWORD = "correct horse battery"
+ENROL_ADDRESS = "https://fleet.example:8471"
 CHEAP = Cost(log_n=4, r=1, p=1)
 ACCOUNTS = (
     Account(name="anna", role=AccountRole.ADMIN),
@@ -57,9 +60,12 @@ class CountedEntropy:
 
 def fake_context(store: FakeStore | None = None, clock: FakeClock | None = None) -> Context:
     """Return a context whose store holds the twelve sites and ACCOUNTS."""
+    used, time = store or FakeStore(), clock or FakeClock()
+    used.clock = time
     context = Context(
-        store=store or FakeStore(),
-        clock=clock or FakeClock(),
+        store=used,
+        clock=time,
+        care=Care(used.devices, fake_keys(), time, CountedEntropy(), address=ENROL_ADDRESS),
         live=Live(),
         entropy=CountedEntropy(),
         password_cost=CHEAP,

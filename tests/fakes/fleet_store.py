@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archipel_contract.link.messages import METRIC_NAMES
-from archipel_fleet.ports import HEALTH_ORDER, Arrival, StoreFailed, Taken
+from archipel_fleet.ports import HEALTH_ORDER, Arrival, Clock, Note, StoreFailed, Taken
 from archipel_fleet.records import (
     Account,
     ContactState,
@@ -26,7 +26,10 @@ from archipel_fleet.records import (
     SiteSort,
     Span,
 )
+from archipel_fleet.storage.enrolling import SqlDevices
 from tests.fakes import fleet_sites as made
+from tests.fakes.fleet_book import FakeBook
+from tests.fakes.fleet_devices import fake_registry
 
 CONTACT_ORDER = (
     ContactState.OVERDUE,
@@ -128,6 +131,18 @@ class FakeRegistry:
             return new
 
 
+class StillClock:
+    """Implements ports.Clock: always the moment of the fake sites."""
+
+    def now(self) -> int:
+        """See ports.Clock."""
+        return made.NOW
+
+    def monotonic(self) -> float:
+        """See ports.Clock."""
+        return 100.0
+
+
 class FakeStore(FakeRegistry):
     """The store; `sites_given` takes the place of the twelve, for tests of long lists."""
 
@@ -139,6 +154,16 @@ class FakeStore(FakeRegistry):
             sites_given if sites_given is not None else map(made.site_row, range(len(made.TABLE)))
         )
         self.closed = False
+        self._devices: SqlDevices | None = None
+        self.book = FakeBook(lambda: self._rows)
+        self.clock: Clock = StillClock()
+
+    @property
+    def devices(self) -> SqlDevices:
+        """The devices of `fleet_devices`, made when somebody asks for them."""
+        if self._devices is None:
+            self._devices = fake_registry(self.clock)
+        return self._devices
 
     def _seen(self, scope: Scope) -> list[SiteRow]:
         self._ready()
@@ -239,6 +264,10 @@ class FakeStore(FakeRegistry):
         return True
 
     def take(self, arrivals: Sequence[Arrival]) -> Taken:
+        """Not the business of this fake."""
+        raise NotImplementedError
+
+    def noted(self, notes: Sequence[Note], now: int) -> frozenset[str]:
         """Not the business of this fake."""
         raise NotImplementedError
 

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archipel_agent.service import Refused
-from archipel_contract.api import AccessRole, Alive, Checks, Jobs, Kubeconfig, LogLines
+from archipel_contract.api import (
+    AccessRole,
+    Alive,
+    AuditPage,
+    Checks,
+    ClockWish,
+    EnrolmentWish,
+    Jobs,
+    Kubeconfig,
+    LogLines,
+)
+from archipel_contract.audit import ChainHead
 from archipel_contract.catalogue import finding
 from archipel_contract.facts import ClockQuality, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Verdict
@@ -28,6 +39,7 @@ from archipel_contract.site import K3sBinary, Network, NodeSpec, Origin, Role, S
 from archipel_contract.status import (
     ClusterNode,
     ClusterStatus,
+    EnrolmentStatus,
     Health,
     K3sStatus,
     NodeStatus,
@@ -93,10 +105,28 @@ def report(
     )
 
 
-class ScriptedService:
+class Subscribed:
+    """Who wants to know that something changed."""
+
+    def __init__(self) -> None:
+        self.subscribers: list[Callable[[], None]] = []
+
+    def wake(self) -> None:
+        """Tell every subscriber that something changed."""
+        for subscriber in list(self.subscribers):
+            subscriber()
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Remember `wake`."""
+        self.subscribers.append(wake)
+        return lambda: self.subscribers.remove(wake)
+
+
+class ScriptedService(Subscribed):
     """An AgentService for tests; see the module."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.current = report()
         self.check_results = Checks(
             phase="runtime",
@@ -117,13 +147,16 @@ class ScriptedService:
         self.known_site: SiteDocument | None = SITE
         self.kube = Kubeconfig(path="/nowhere/k3s.yaml", content="server: https://127.0.0.1:6443\n")
         self.log_lines: dict[str, tuple[str, ...]] = {"k3s": ("one", "two"), "agent": ("hello",)}
+        self.journal = AuditPage(head=ChainHead())
         self.requests: list[tuple[JobRequest, str]] = []
         self.cancelled: list[str] = []
+        self.enrol_wishes: list[tuple[EnrolmentWish, str]] = []
+        self.on_enrol: Callable[[], None] = lambda: None
+        self.clock_wishes: list[tuple[str, str]] = []
         self.refusal: Refused | None = None  # raised by every call but `alive`
         self.defect: Exception | None = None  # likewise
         self.hold: threading.Event | None = None  # every call but `alive` waits for it
         self.on_start: Callable[[], None] = lambda: None
-        self.subscribers: list[Callable[[], None]] = []
         self.jobs_by_id: dict[str, Job] = {}
         self.events_by_id: dict[str, list[JobEvent]] = {}
 
@@ -136,11 +169,6 @@ class ScriptedService:
             raise self.refusal
 
     # --- what tests do to it ---
-
-    def wake(self) -> None:
-        """Tell every subscriber that something changed."""
-        for subscriber in list(self.subscribers):
-            subscriber()
 
     def change(self, **fields: object) -> None:
         """Change the report and tell the subscribers."""
@@ -264,12 +292,31 @@ class ScriptedService:
             raise Refused(404, "no-log", f"there is no log {source!r}")
         return LogLines(source=source, lines=self.log_lines[source][-lines:])
 
+    def audit(self, lines: int, verify: bool) -> AuditPage:
+        """Return the end of the scripted journal."""
+        self._say()
+        kept = self.journal
+        return replace(kept, entries=kept.entries[-lines:], verified=not kept.broken if verify else None)
+
+    def enrolment(self) -> EnrolmentStatus:
+        """Return how the scripted machine stands with its fleet."""
+        self._say()
+        return self.current.enrolment
+
+    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
+        """Remember the wish and who had it; a test says how it goes on by `change`."""
+        self._say()
+        self.enrol_wishes.append((wish, asked_by))
+        self.on_enrol()
+        return self.current.enrolment
+
     def kubeconfig(self) -> Kubeconfig:
         """Return the scripted kubeconfig."""
         self._say()
         return self.kube
 
-    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Remember `wake`."""
-        self.subscribers.append(wake)
-        return lambda: self.subscribers.remove(wake)
+    def set_clock(self, wish: ClockWish, asked_by: str) -> Report:
+        """Remember the wish and who had it."""
+        self._say()
+        self.clock_wishes.append((wish.at, asked_by))
+        return self.current

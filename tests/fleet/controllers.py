@@ -20,10 +20,14 @@ class RealController:
     """One process of `archipel fleet serve` with its data directory."""
 
     def __init__(self, directory: Path, *words: str, broker: str = "") -> None:
-        """Nothing is started yet; without `broker` it starts its own on a free port."""
+        """Nothing is started yet; without `broker` it starts its own on a free port, without certificates."""
         self.data = directory / "data"
         self.broker_port = free_port()
-        where = ["--broker", broker] if broker else ["--broker-port", str(self.broker_port)]
+        where = (
+            ["--broker", broker]
+            if broker
+            else ["--broker-port", str(self.broker_port), "--security", "loopback"]
+        )
         self.words = ["--data", str(self.data), "--listen", "127.0.0.1:0", *where, *words]
         self.log = directory / "controller.log"
         self.output = directory / "controller.out"

@@ -20,7 +20,9 @@ def test_without_anything_given_the_controller_keeps_to_this_machine_and_starts_
 ) -> None:
     found = settings(tmp_path)
     assert (found.host, found.port) == ("127.0.0.1", 8470)
-    assert (found.broker, found.broker_port, found.database) == ("", 1883, "")
+    assert (found.broker, found.embedded_port, found.database) == ("", 8883, "")
+    assert found.is_secure and not found.is_public
+    assert found.enrol_address == ("127.0.0.1", 8471)
     assert found.claimed == frozenset(range(64))
 
 
@@ -58,7 +60,7 @@ def test_the_data_directory_is_the_one_named_or_the_users_own(
         ('broker = "mqtt://127.0.0.1:port"', "the port is not a number"),
         ('database = "postgresql://127.0.0.1:port/a"', "must be like postgresql://"),
         ('database = "mysql://127.0.0.1/a"', "must begin with postgresql://"),
-        ("broker_port = 0", "must be a port from"),
+        ("broker_port = -1", "must be a port up to"),
         ("broker_port = true", "must be a port number"),
         ('shards = "0-64"', "must be shards"),
         ('shards = "all"', "must be shards"),
@@ -116,3 +118,29 @@ def test_addresses_of_this_machine_are_taken(tmp_path: Path, name: str, value: s
 
 def test_shards_may_be_ranges_and_single_ones(tmp_path: Path) -> None:
     assert settings(tmp_path, shards="0-2, 63").claimed == {0, 1, 2, 63}
+
+
+def test_with_a_name_devices_come_from_other_machines(tmp_path: Path) -> None:
+    found = settings(tmp_path, names="fleet.example, 10.0.0.7")
+    assert found.is_public and found.enrol_address == ("0.0.0.0", 8471)
+    assert found.server_names == ("fleet.example", "10.0.0.7", "127.0.0.1", "localhost", "::1")
+    assert settings(tmp_path, names="fleet.example", enrol_listen="10.0.0.7:443").enrol_address == (
+        "10.0.0.7",
+        443,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "secure", "port"),
+    [
+        ({}, True, 8883),
+        ({"security": "loopback"}, False, 1883),
+        ({"broker": "mqtt://127.0.0.1:1883"}, False, 1883),
+        ({"broker": "mqtts://broker.example"}, True, 8883),
+    ],
+)
+def test_only_a_plain_link_on_this_machine_does_without_certificates(
+    tmp_path: Path, given: dict[str, object], secure: bool, port: int
+) -> None:
+    found = settings(tmp_path, **given)
+    assert (found.is_secure, found.embedded_port) == (secure, port)

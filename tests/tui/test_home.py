@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from archipel_contract.facts import ClockQuality
-from archipel_contract.status import Health, LinkMode, LinkState, LinkStatus
+from archipel_contract.status import EnrolmentStatus, Health, LinkMode, LinkState, LinkStatus, Membership
 from tests.fakes.agent_server import FakeAgent
 from tests.tui import scenes
 from tests.tui.conftest import Opened
@@ -143,3 +143,40 @@ async def test_a_box_that_dials_in_tells_when_it_calls_next_in_german_too(
     async with opened(language="de") as session:
         text = await session.until("+ still wie geplant,")
         assert "Flotte" in text and "Anruf" in text and "vor 1 min" in text
+
+
+PENDING = EnrolmentStatus(
+    state=Membership.PENDING,
+    address="https://fleet.example:8471",
+    claim="7k2m-9qxf-04hv",
+    code="identity-pending",
+)
+
+
+async def test_a_box_that_waits_for_its_fleet_shows_the_code_to_compare_large_enough_to_read(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    agent.push(replace(scenes.healthy(), enrolment=PENDING))
+    async with opened() as session:
+        text = await session.until("7 k 2 m - 9 q x f - 0 4 h v")
+        assert "! waits for approval," in text and "code" in text and "7k2m-9qxf-04hv" in text
+    async with opened(language="de") as session:
+        assert "! wartet auf Aufnahme," in await session.until("7k2m-9qxf-04hv")
+
+
+async def test_a_box_of_a_fleet_says_whose_it_is_and_how_long_its_certificate_holds(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    enrolled = replace(
+        PENDING,
+        state=Membership.ENROLLED,
+        claim="",
+        code="",
+        fleet="Plants of the north",
+        display_name="Edge 7",
+        certificate_until="2027-11-22T07:00:00Z",
+    )
+    agent.push(replace(scenes.healthy(), enrolment=enrolled))
+    async with opened() as session:
+        text = await session.until("Plants of the north")
+        assert "as Edge 7" in text and "2027-11-22" in text and "7 k 2 m" not in text

@@ -15,7 +15,7 @@ from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import Severity
 from archipel_contract.jobs import Verb
 from archipel_contract.site import Role
-from archipel_contract.status import Health, LinkState, ServiceState
+from archipel_contract.status import Health, LinkState, Membership, ServiceState
 from archipel_tui.glyphs import SAFE
 
 SOURCES = sorted(Path(archipel_tui.__path__[0]).rglob("*.py"))
@@ -61,6 +61,7 @@ def test_every_word_a_key_bar_names_exists() -> None:
         ("clock", list(ClockQuality)),
         ("service", list(ServiceState)),
         ("link", [state for state in LinkState if state is not LinkState.OFF]),
+        ("member", [state for state in Membership if state is not Membership.NONE]),
         ("role", list(Role)),
         ("screen", list(Verb)),
         ("verb", list(Verb)),

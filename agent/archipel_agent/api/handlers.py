@@ -11,6 +11,7 @@ from archipel_agent.service import AgentService, Refused
 from archipel_contract.api import AccessRole, Endpoint
 
 DEFAULT_LINES, MOST_LINES = 200, 2000
+DEFAULT_ENTRIES, MOST_ENTRIES = 100, 10_000  # of the audit journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,12 @@ HANDLERS: dict[str, Handler] = {
     "logs": lambda service, call: service.logs(
         call.words.get("source", "k3s"), number(call, "lines", DEFAULT_LINES, 1, MOST_LINES)
     ),
+    "set_clock": lambda service, call: service.set_clock(call.body, call.name),
+    "audit": lambda service, call: service.audit(
+        number(call, "lines", DEFAULT_ENTRIES, 1, MOST_ENTRIES), _flag(call, "verify")
+    ),
+    "enrolment": lambda service, _: service.enrolment(),
+    "enrol": lambda service, call: service.enrol(call.body, call.name),
     "kubeconfig": lambda service, _: service.kubeconfig(),
 }
 

@@ -10,11 +10,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from archipel_agent.clocks import TrustedTime
+from archipel_agent.k3s.certificates import Certificate
 from archipel_agent.ports import Listener
 from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Finding, Verdict
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import ClusterStatus, K3sStatus, LinkStatus
+from archipel_contract.status import ClusterStatus, EnrolmentStatus, K3sStatus, LinkStatus
 
 
 class Phase(StrEnum):
@@ -75,7 +76,13 @@ class Evidence:
     empty_files: tuple[str, ...] | None = None  # files k3s needs at its start that have no content
     resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
     link: LinkStatus | None = None
+    enrolment: EnrolmentStatus | None = None
     time: TrustedTime | None = None  # the present as well as it can be known, and who says so
+    certificates: tuple[Certificate, ...] | None = None  # k3s' own, with when they end
+    restart_at: datetime | None = (
+        None  # when k3s may next be restarted by itself, local time; None: never by itself
+    )
+    restart_tried: bool = False  # k3s was restarted for just these certificates already
 
 
 class CheckModule(Protocol):

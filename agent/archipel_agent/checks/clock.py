@@ -36,6 +36,10 @@ def look(evidence: Evidence) -> CheckResult:
         )
     if _is_ahead(now, floor):
         return found(SLUG, shown["now"], finding("clock-ahead", (), None, **shown))
+    if evidence.clock is not ClockQuality.WRONG and _differs(evidence):
+        assert evidence.time is not None and evidence.time.offset_ms is not None  # that is how it differs
+        apart = timedelta(milliseconds=evidence.time.offset_ms)
+        return found(SLUG, shown["now"], finding("clock-not-the-fleets", (), None, side=_coarse(apart)))
     if evidence.clock is ClockQuality.WRONG:
         code = "clock-behind" if floor is not None and now < floor else "clock-ahead"
         return found(SLUG, shown["now"], finding(code, (), None, **shown))
@@ -45,6 +49,24 @@ def look(evidence: Evidence) -> CheckResult:
     if evidence.clock is ClockQuality.SYNCHRONIZED:
         return passed(SLUG, f"{shown['now']}, synchronised")
     return undecided(SLUG, f"{shown['now']}; whether anything keeps it could not be read")
+
+
+def _differs(evidence: Evidence) -> bool:
+    time = evidence.time
+    return (
+        time is not None
+        and time.offset_ms is not None
+        and abs(time.offset_ms) > SLACK / timedelta(milliseconds=1)
+    )
+
+
+def _coarse(apart: timedelta) -> str:
+    """Return how far it is off, with its sign and so coarse that a clock which drifts does not change it every hour."""
+    sign, minutes = ("-" if apart < timedelta() else "+"), abs(apart) // timedelta(minutes=1)
+    for unit, size in (("y", 525_600), ("d", 1_440), ("h", 60)):
+        if minutes >= size:
+            return f"{sign}{minutes // size} {unit}"
+    return f"{sign}{minutes // 5 * 5} min"
 
 
 def _is_behind(now: datetime, floor: datetime | None) -> bool:

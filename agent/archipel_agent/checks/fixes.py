@@ -12,5 +12,10 @@ FIXES: Mapping[str, Fix] = {
         Fix(code="k3s-stopped", restarts=True, usual_seconds=30),
         Fix(code="k3s-stopped-silent", restarts=True, usual_seconds=30),
         Fix(code="k3s-absent", restarts=True, usual_seconds=30),
+        Fix(code="k3s-certificates-ending", restarts=True, usual_seconds=30),
+        Fix(code="k3s-certificates-unplanned", restarts=True, usual_seconds=30),
+        Fix(code="k3s-certificates-not-renewed", restarts=True, usual_seconds=40),
+        Fix(code="k3s-certificates-ended", restarts=True, usual_seconds=40),
+        Fix(code="k3s-certificates-early", restarts=True, usual_seconds=40),
     )
 }

@@ -12,6 +12,16 @@ UNANSWERED = "link-unanswered"
 BACKLOG = "link-backlog"
 DROPPED = "link-dropped"
 DAMAGED = "link-outbox-damaged"
+BY_SIGNATURE, STALE, FOREIGN = "order-refused-signature", "order-refused-stale", "order-refused-foreign"
+# Why something was refused -> which finding it is; what is not named here could not be read, or was for somebody else.
+REFUSALS = {
+    **dict.fromkeys(
+        ("message-unsigned", "message-forged", "message-untrusted", "message-revoked"), BY_SIGNATURE
+    ),
+    **dict.fromkeys(("message-expired-key", "trust-not-of-this-fleet"), BY_SIGNATURE),
+    **dict.fromkeys(("order-replayed", "order-expired", "order-not-fresh"), STALE),
+    **dict.fromkeys(("order-rolled-back", "trust-rolled-back", "order-not-kept"), STALE),
+}
 
 AWAY_AFTER = timedelta(minutes=2)  # a broker that is started again answers sooner
 UNANSWERED_AFTER = timedelta(minutes=10)
@@ -28,8 +38,14 @@ def codes(link: LinkStatus | None, now: datetime) -> tuple[str, ...]:
         backlog(link),
         DAMAGED if link.code == DAMAGED else "",
         DROPPED if link.dropped else "",
+        *sorted({refusal(one.code) for one in link.orders.refused}),
     )
     return tuple(code for code in found if code)
+
+
+def refusal(code: str) -> str:
+    """Return the finding for a reason why something from above was refused."""
+    return REFUSALS.get(code, FOREIGN)
 
 
 def broker(link: LinkStatus, now: datetime) -> str:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from archipel_agent.cli.command import Session
-from archipel_contract.api import Alive, Checks, LogLines
+from archipel_contract.api import Alive, AuditPage, Checks, LogLines
 from archipel_contract.client import AgentAway, AgentClient, NotAdmitted
 from archipel_contract.facts import NodeFacts
 from archipel_contract.jobs import JobRequest, Plan
@@ -38,6 +38,10 @@ class Reader(Protocol):
 
     def logs(self, source: str, lines: int) -> LogLines:
         """Return the last lines of a log."""
+        ...
+
+    def audit(self, lines: int, verify: bool) -> AuditPage:
+        """Return the last entries of the audit journal."""
         ...
 
 
@@ -75,6 +79,11 @@ class Remote:
     def logs(self, source: str, lines: int) -> LogLines:
         """Return the last lines of a log."""
         answer: LogLines = self._client.call("logs", source=source, lines=str(lines))
+        return answer
+
+    def audit(self, lines: int, verify: bool) -> AuditPage:
+        """Return the last entries of the audit journal."""
+        answer: AuditPage = self._client.call("audit", lines=str(lines), verify=str(int(verify)))
         return answer
 
 

@@ -3,13 +3,21 @@
 import argparse
 from datetime import datetime
 
-from archipel_agent.cli import command
+from archipel_agent.cli import clock, command, enrol
 from archipel_agent.cli.command import Session
 from archipel_agent.cli.output import Mark, duration, size
 from archipel_agent.cli.reader import REHEARSED, reader
 from archipel_contract.exits import Exit
 from archipel_contract.facts import NodeFacts, NodeUsage
-from archipel_contract.status import ClusterStatus, Health, LinkState, LinkStatus, NodeStatus, Report
+from archipel_contract.status import (
+    ClusterStatus,
+    Health,
+    LinkState,
+    LinkStatus,
+    Membership,
+    NodeStatus,
+    Report,
+)
 
 EXAMPLES = """\
   archipel status
@@ -118,9 +126,15 @@ def _rows(report: Report) -> list[list[str]]:
     if node.k3s.pid is not None or report.cluster.reachable:
         rows.append(["cluster", _cluster(report.cluster)])
     rows.append(["load", _load(usage)])
-    rows.append(["clock", node.clock.value])
+    rows.append(["clock", clock.words(node)])
+    if node.certificates_until:
+        rows.append(["certificates", f"k3s renews its own; the first ends on {node.certificates_until[:10]}"])
     if report.link.state is not LinkState.OFF:
         rows.append(["link", _link(report.link, report.at)])
+    if report.link.orders.veto:
+        rows.append(["refused", f"orders from afar: {', '.join(report.link.orders.veto)}"])
+    if report.enrolment.state is not Membership.NONE:
+        rows.append(["fleet", enrol.line(report.enrolment)])
     rows.append(["as of", report.at])
     if report.job:
         rows.append(["job", f"{report.job} is running; archipel agent watch"])

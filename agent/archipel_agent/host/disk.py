@@ -81,6 +81,17 @@ class SystemDisk:
             return
         _sync_directory(path.parent)
 
+    def erase(self, path: Path) -> None:
+        """Overwrite a file where it lies with zeros, then remove it."""
+        if path.is_file() and not path.is_symlink():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.remove(path)
+
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return every file and link below `path`, sorted; empty if it is not there."""
         found = []

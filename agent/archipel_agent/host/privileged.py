@@ -5,6 +5,7 @@ is this module run as a program: the verb as argument, its parameters as JSON on
 """
 
 import base64
+import contextlib
 import json
 import os
 import sys
@@ -68,7 +69,7 @@ def is_sandboxed() -> bool:
 
 
 def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
-    """Return the verbs about files and kernel settings."""
+    """Return the verbs about files, kernel settings and the clock."""
     return {
         "write": lambda p: disk.write(Path(p["path"]), base64.b64decode(p["data"]), int(p["mode"], 8)),
         "link": lambda p: disk.link(Path(p["target"]), Path(p["path"])),
@@ -78,6 +79,7 @@ def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
             Path(p["path"]), frozenset(Path(one) for one in json.loads(p.get("keep", "[]")))
         ),
         "kernel-settings": lambda p: set_kernel(json.loads(p["values"]), runner),
+        "set-clock": lambda p: set_clock(int(p["at"]), runner),
     }
 
 
@@ -85,3 +87,10 @@ def set_kernel(values: Mapping[str, str], runner: Runner) -> None:
     """Set sysctls now; raise CommandFailed naming the first that cannot be set."""
     for name, value in values.items():
         runner.run(["sysctl", "-q", "-w", f"{name}={value}"])
+
+
+def set_clock(at: int, runner: Runner) -> None:
+    """Set the clock to `at` seconds since 1970 UTC, and the battery-backed one where there is one; raise CommandFailed."""
+    runner.run(["date", "--utc", f"--set=@{at}"])
+    with contextlib.suppress(CommandFailed):  # most boards have none
+        runner.run(["hwclock", "--systohc", "--utc"])

@@ -20,8 +20,10 @@ from archipel_agent.link.outbox import Outbox, OutboxUnusable
 from archipel_agent.link.states import States
 from archipel_agent.ports import Entropy
 from archipel_agent.state.database import StateUnusable
+from archipel_contract.audit import AuditEntries
+from archipel_contract.commands import Result
 from archipel_contract.link.epochs import Lane
-from archipel_contract.link.messages import Event, GapReason, Metrics
+from archipel_contract.link.messages import TYPE_OF, Event, GapReason, Metrics
 
 LOG = logging.getLogger(__name__)
 RETRY_SECONDS = 30.0
@@ -118,6 +120,27 @@ class LinkCore:
         self._early += [(stamp, body) for body in bodies]
         self._early_lost += max(0, len(self._early) - EARLY_LIMIT)
         self._early = self._early[-EARLY_LIMIT:]
+
+    def say(self, bodies: Sequence[Result | AuditEntries], stamp: Stamp, now: float) -> bool:
+        """Take in results or audit entries, all of one kind; False, and nothing taken, while there is no room for them."""
+        if not self.open(stamp, now) or self._lanes is None:
+            return False
+        try:
+            self._lanes.add(Lane.RESULT, TYPE_OF[type(bodies[0])], [body_of(one) for one in bodies], stamp)
+        except room.LaneFull:
+            return False
+        except OutboxUnusable as error:
+            self.broken(error)
+            return False
+        return True
+
+    def results(self) -> tuple[int, int]:
+        """Return how many bytes of results wait, and how many more are taken."""
+        if self._lanes is None:
+            return 0, 0
+        totals = self._lanes.waiting()
+        waits = totals[Lane.RESULT][1]
+        return waits, max(0, room.cap(Lane.RESULT, totals, self._free_bytes) - waits)
 
     def state_is(self, state: dict[str, Any]) -> None:
         """Take in the state as it is now."""

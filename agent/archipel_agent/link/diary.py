@@ -22,6 +22,7 @@ def events(before: Report | None, after: Report, ended: tuple[Job, ...] = ()) ->
     told: list[Event] = []
     if before is None:
         told.append(Event(kind=EventKind.AGENT_STARTED, after=after.agent_version, text=after.sentence))
+    told += [Event(kind=EventKind.NOTE, subject="agent", text=one) for one in after.did]
     told += _jobs(before, after, ended)
     told += _versions(before, after)
     told += _findings(before.findings if before else (), after.findings)

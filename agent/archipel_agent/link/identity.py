@@ -10,6 +10,7 @@ from typing import Protocol
 
 from archipel_contract.link.envelope import EnvelopeInvalid, Frame, Signs, only_unsigned
 from archipel_contract.link.messages import Ack, Hello, Kind
+from archipel_contract.status import OrdersStatus
 
 
 class LinkIdentity(Protocol):
@@ -38,11 +39,25 @@ class LinkIdentity(Protocol):
         ...
 
     def answered(self, nonce: str, at: int) -> None:
-        """Note the controller's time in a signed welcome; believed if it answers this connection's nonce."""
+        """Note the controller's time in a signed welcome. Raises EnvelopeInvalid (order-not-fresh) for one that answers
+        another connection's hello: it is not heeded.
+        """
+        ...
+
+    def audited(self, count: int) -> None:
+        """Note how many entries of the audit journal the fleet has, by its welcome."""
         ...
 
     def ordered(self, kind: Kind, frame: Frame) -> None:
-        """Take in a trust document, a site document or a command; never fails: what is refused becomes an event."""
+        """Take in a trust document, a site document or a command; what is refused raises EnvelopeInvalid."""
+        ...
+
+    def refused(self, kind: str, code: str, detail: str) -> None:
+        """Note that a message from above was not heeded; `kind` is empty where nobody knows what it was to be."""
+        ...
+
+    def status(self) -> OrdersStatus:
+        """Return what is heeded here, and what was refused; never waits."""
         ...
 
 
@@ -71,6 +86,16 @@ class Nobody:
     def answered(self, nonce: str, at: int) -> None:
         """A time without a signature is not believed."""
 
+    def audited(self, count: int) -> None:
+        """There is nobody to send the audit journal to."""
+
     def ordered(self, kind: Kind, frame: Frame) -> None:
         """Refuse: a device without keys takes no orders."""
         raise EnvelopeInvalid("message-untrusted", f"a {kind.name}, but this node has no fleet's keys")
+
+    def refused(self, kind: str, code: str, detail: str) -> None:
+        """The log says it: without keys anybody on this machine could have the fleet told anything."""
+
+    def status(self) -> OrdersStatus:
+        """No orders are heeded."""
+        return OrdersStatus()

@@ -7,13 +7,14 @@ only when there is something to say. The thread sleeps in the carrier for as lon
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archipel_agent.link import diary, mirror
 from archipel_agent.link.core import LinkCore
 from archipel_agent.link.engine import Budget
 from archipel_agent.link.entries import Stamp
+from archipel_agent.link.identity import LinkIdentity, Nobody
 from archipel_agent.link.memory import Facts
 from archipel_agent.link.outbox import OutboxUnusable
 from archipel_agent.link.sampler import Sampler
@@ -21,6 +22,8 @@ from archipel_agent.link.schedule import FIRST_SPREAD, Schedule
 from archipel_agent.link.session import Session, Surroundings
 from archipel_agent.link.standing import Standing, bare
 from archipel_agent.ports import Clock, Entropy
+from archipel_contract.audit import AuditEntries
+from archipel_contract.commands import Result
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import Severity
 from archipel_contract.jobs import Job
@@ -56,6 +59,7 @@ class LinkParts:
     """Return a job that is over, for how it ended."""
     budget: Budget = Budget()
     first_spread: float = FIRST_SPREAD
+    identity: LinkIdentity = Nobody()
 
 
 class Link:
@@ -113,10 +117,29 @@ class Link:
             self._core.tell(events, self._stamp(), self._parts.clock.monotonic())
         self.wake()
 
+    def say(self, *bodies: Result | AuditEntries) -> bool:
+        """Put results or audit entries, all of one kind, into the outbox; on disk when this returns.
+
+        False, and nothing was taken, while there is no room for them: say them again later.
+        """
+        with self._lock:
+            now = self._parts.clock.monotonic()
+            is_taken = self._core.say(bodies, self._stamp(), now)
+            if is_taken and self._parts.plan.mode is LinkMode.DIAL_IN:
+                self._schedule.hurry(now)  # somebody waits for it
+        self.wake()
+        return is_taken
+
+    def results(self) -> tuple[int, int]:
+        """Return how many bytes of results wait in the outbox, and how many more it takes."""
+        with self._lock:
+            return self._core.results()
+
     def status(self) -> LinkStatus:
         """Return how the link stands; cheap, never waits for the network."""
         with self._lock:
-            return self._standing.status(self._session, self._schedule, self._core)
+            status = self._standing.status(self._session, self._schedule, self._core)
+        return replace(status, orders=self._parts.identity.status())
 
     def wake(self) -> None:
         """Have the thread look at once; from any thread."""
@@ -249,6 +272,7 @@ class Link:
                 stamp=self._stamp,
                 hello=self._hello,
                 site_id=lambda: self._site_id,
+                identity=self._parts.identity,
             )
         )
 
@@ -282,7 +306,7 @@ class Link:
     def _hello(self, connection: int) -> Hello:
         assert self._report is not None  # nothing is said before the first report
         core = self._core
-        return mirror.hello(
+        said = mirror.hello(
             self._report,
             connection=connection,
             epochs={str(int(lane)): epoch for lane, epoch in core.memory.epochs.items()},
@@ -291,6 +315,7 @@ class Link:
             state_hash=core.engine.states.hash,
             incarnation=core.engine.incarnation,
         )
+        return self._parts.identity.complete(said)
 
 
 def _is_urgent(event: Event) -> bool:

@@ -1,25 +1,56 @@
 """Makes the link of this machine from its settings and ports, over MQTT. Imported only where a broker is set."""
 
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from archipel_agent.link.identity import LinkIdentity, Nobody
 from archipel_agent.link.link import Link, LinkParts
+from archipel_agent.link.ways import Ways
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
 from archipel_agent.settings import Settings
 from archipel_agent.state.store import Store
 from archipel_contract.link import broker_url
-from archipel_contract.link.broker_url import BrokerUrlInvalid
+from archipel_contract.link.broker_url import BrokerUrl, BrokerUrlInvalid
 from archipel_contract.link.messages import LinkPlan
 from archipel_contract.link.mqtt import KEEPALIVE, MqttCarrier
+from archipel_contract.link.reaching import MakeContext
 from archipel_contract.status import LinkMode
 
 LONGEST_KEEPALIVE = 3600
 
 
-def link_of(node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings) -> Link:
-    """Return the link, not started yet; raise BrokerUrlInvalid."""
-    return Link(parts_of(node_id, ports, paths, store, settings))
+NOBODY = Nobody()
 
 
-def parts_of(node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings) -> LinkParts:
+def link_of(
+    node_id: str,
+    ports: Ports,
+    paths: Paths,
+    store: Store,
+    settings: Settings,
+    identity: LinkIdentity = NOBODY,
+    tls: MakeContext | None = None,
+) -> Link:
+    """Return the link, not started yet; raise BrokerUrlInvalid.
+
+    `identity` and `tls` (which makes the context of each connection) are an enrolled device's; without them the link stays
+    on this machine and takes no orders.
+    """
+    return Link(parts_of(node_id, ports, paths, store, settings, identity, tls))
+
+
+def parts_of(
+    node_id: str,
+    ports: Ports,
+    paths: Paths,
+    store: Store,
+    settings: Settings,
+    identity: LinkIdentity = NOBODY,
+    tls: MakeContext | None = None,
+) -> LinkParts:
     """Return what the link is made of, for a rehearsal that puts something in between; raise BrokerUrlInvalid."""
     url = broker_url.parse(settings.broker)
     plan = plan_of(settings)
@@ -31,9 +62,80 @@ def parts_of(node_id: str, ports: Ports, paths: Paths, store: Store, settings: S
         entropy=ports.entropy,
         facts=store,
         outbox=paths.outbox,
-        carrier=lambda: MqttCarrier(url, node_id, keepalive=keepalive(plan)),
+        carrier=lambda: MqttCarrier(url, node_id, tls=tls, keepalive=keepalive(plan)),
         free_bytes=lambda: ports.disk.space(paths.state).free_bytes,
         job=store.job,
+        identity=identity,
+    )
+
+
+class HasBrokers(Protocol):
+    """Where a fleet is reached."""
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        """Addresses, in the order in which to try them."""
+        ...
+
+
+class DeviceTls(Protocol):
+    """What carriers need of the device's identity; `identity.device` has it."""
+
+    @property
+    def fleet(self) -> HasBrokers:
+        """What the fleet told at the enrolment."""
+        ...
+
+    def context(self, check_time: bool) -> ssl.SSLContext:
+        """Return a context for the next connection; raise TlsUnusable."""
+        ...
+
+    def connected(self) -> None:
+        """The connection of the last context was accepted."""
+        ...
+
+    def refused(self) -> None:
+        """The connection of the last context was refused for its certificate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """What makes a link one of an enrolled device."""
+
+    identity: LinkIdentity
+    device: DeviceTls
+    checks_dates: Callable[[], bool]
+    """Whether the clock is good enough to judge the dates of certificates."""
+
+
+def secured_link(
+    node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings, secured: Secured
+) -> Link:
+    """Return the link of an enrolled device, not started yet: over TLS, by each of its fleet's brokers in turn.
+
+    Raises BrokerUrlInvalid. A broker of the settings replaces those the fleet has told.
+    """
+    told = (settings.broker,) if settings.broker else secured.device.fleet.brokers
+    urls = tuple(broker_url.parse(one) for one in told)
+    if not urls:
+        raise BrokerUrlInvalid("the fleet has named no broker")
+    parts = parts_of(
+        node_id, ports, paths, store, replace(settings, broker=told[0]), identity=secured.identity
+    )
+
+    def way(url: BrokerUrl) -> MqttCarrier:
+        return MqttCarrier(
+            url,
+            node_id,
+            tls=lambda: secured.device.context(secured.checks_dates()),
+            keepalive=keepalive(parts.plan),
+            proxy=settings.proxy,
+        )
+
+    device = secured.device
+    return Link(
+        replace(parts, carrier=lambda: Ways([way(url) for url in urls], device.connected, device.refused))
     )
 
 

@@ -92,6 +92,9 @@ def _node_state(report: Report) -> NodeState:
         agent_version=report.agent_version,
         rehearsed=report.rehearsed,
         clock=node.clock.value,
+        clock_source=node.clock_source.value,
+        clock_ahead_seconds=_ahead(node.clock_offset_ms),
+        certificates_until=node.certificates_until,
         conditions={one.type: one for one in node.conditions},
         findings=_findings(report.findings),
         cluster_reachable=cluster.reachable,
@@ -100,6 +103,15 @@ def _node_state(report: Report) -> NodeState:
         nodes={one.name: replace(one, message=_short(one.message)) for one in cluster.nodes},
         pods={f"{one.namespace}/{one.name}": replace(one, message=_short(one.message)) for one in pods},
     )
+
+
+def _ahead(offset_ms: int | None) -> int | None:
+    """Return the offset in seconds, so coarse that a clock which only drifts is not news every hour."""
+    if offset_ms is None:
+        return None
+    sign, seconds = (-1 if offset_ms < 0 else 1), abs(offset_ms) // 1000
+    step = next((step for below, step in ((60, 60), (3600, 300), (86_400, 3600)) if seconds < below), 86_400)
+    return sign * (seconds // step * step)
 
 
 def _facts(facts: NodeFacts) -> NodeFacts:

@@ -5,21 +5,31 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archipel_agent.link.engine import Draft, Engine
 from archipel_agent.link.entries import Stamp
+from archipel_agent.link.identity import LinkIdentity
 from archipel_agent.link.memory import Memory
 from archipel_agent.link.schedule import Schedule
 from archipel_agent.ports import Clock
 from archipel_agent.state.database import StateUnusable
 from archipel_contract.link import topics
 from archipel_contract.link.carrier import Carrier, CarrierFailed, Incoming, Lost, Outgoing
-from archipel_contract.link.envelope import Envelope, EnvelopeInvalid, from_wire, to_wire
-from archipel_contract.link.messages import KINDS, TYPE_OF, Ack, Ask, Hello, Presence, Welcome
-from archipel_contract.link.topics import Up
+from archipel_contract.link.delta import compact
+from archipel_contract.link.envelope import (
+    Envelope,
+    EnvelopeInvalid,
+    Frame,
+    Signs,
+    frame_in,
+    from_wire,
+    to_wire,
+)
+from archipel_contract.link.messages import KINDS, TYPE_OF, Ack, Ask, Hello, Kind, Presence, Welcome
+from archipel_contract.link.topics import Down, Up
 from archipel_contract.wire import WireError, from_data, from_json, to_data
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +42,10 @@ CONTROLLER = (topics.CONTROLLER_PRESENCE, 0)
 LEAST_WAIT = 0.01  # what was due has been said, so there is nothing to hurry for
 LONGEST_SPREAD = 3600.0  # whatever the controller asks for
 SHUT_SECONDS = 2.0  # for the last word to leave
+WARN_SECONDS = 10.0  # between two lines in the log about messages that were not heeded, however many come
+# What a message from above must be is said by its channel: so it is known before a byte of it is read.
+SAID_AT: dict[Up | Down, Kind] = {one.channel: one for one in KINDS.values() if isinstance(one.channel, Down)}
+ORDERS = (Down.TRUST, Down.DOCUMENT, Down.COMMAND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +64,7 @@ class Surroundings:
     hello: Callable[[int], Hello]
     """Return what to say at the beginning of the connection with this number."""
     site_id: Callable[[], str]
+    identity: LinkIdentity
 
 
 class Session:
@@ -63,6 +78,7 @@ class Session:
         self._refused_until: float | None = None
         self.is_connected = False
         self.code, self.message = "", ""  # what went wrong last; empty once all is well again
+        self._warned_at, self._unwarned = -WARN_SECONDS, 0
         self.spread = 0.0  # over how long the controller last asked returning nodes to come
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -114,6 +130,7 @@ class Session:
         shard = topics.shard_of(around.site_id(), around.node_id)
         try:
             self._connection = around.memory.next_connection()
+            around.identity.begin()
             around.carrier.open(self._presence(shard, False), OPEN_SECONDS)
             # QoS 0 for both: presence is retained, and what is missed is noticed by answers that do not come. For QoS 1
             # nats-server keeps a consumer on its disk for each subscription, and refuses more than a thousand.
@@ -230,7 +247,8 @@ class Session:
         topic = topics.up(self._shard, around.node_id, Up(kind.channel))
         stamp = draft.stamp or around.stamp()
         try:
-            return Outgoing(topic=topic, payload=_wire(draft, body, stamp), qos=kind.qos)
+            signers = around.identity.signers() if kind.signed else ()
+            return Outgoing(topic=topic, payload=_wire(draft, body, stamp, signers), qos=kind.qos)
         except EnvelopeInvalid as error:
             LOG.error("%s; it is given up", error)
             around.engine.refused(draft, around.stamp())
@@ -254,29 +272,61 @@ class Session:
             if self.is_connected:
                 self._end(one.code, one.detail)
             return
+        kind = None
         try:
-            body = self._read(one)
+            kind = self._kind_at(one)
+            body = self._read(kind, one) if kind is not None else None
         except (EnvelopeInvalid, WireError, topics.TopicInvalid) as error:
-            LOG.warning("a message on %s was not understood: %s", one.topic[:80], error)
+            self._refuse(one, kind, error)
             body = None
         if body is not None:
             with self._around.lock:
                 self._heard(body, self._around.clock.monotonic())
+            if isinstance(body, Welcome):
+                self._around.identity.audited(body.audit)
         self._around.carrier.acknowledge(one)
 
-    def _read(self, one: Incoming) -> Any:
-        """Return the body of a message that is meant for us, None for one that is not ours to read."""
-        if one.topic != topics.CONTROLLER_PRESENCE:
-            address = topics.parse(one.topic)
-            if address.node_id != self._around.node_id or one.retained:
-                return None
-        _, envelope = from_wire(one.payload)
-        kind = KINDS.get(envelope.type)
-        if kind is None or kind.body not in (Presence, Welcome, Ack, Ask):
+    def _kind_at(self, one: Incoming) -> Kind | None:
+        """Return what a message must be by its topic, None for one that is not ours to read. Raises TopicInvalid."""
+        if one.topic == topics.CONTROLLER_PRESENCE:
+            return KINDS["presence"]
+        address = topics.parse(one.topic)
+        if address.node_id != self._around.node_id or one.retained:
             return None
-        if (kind.body is Presence) != (one.topic == topics.CONTROLLER_PRESENCE):
+        return SAID_AT.get(address.channel)
+
+    def _read(self, kind: Kind, one: Incoming) -> Any:
+        """Return the body of a message that is heeded; None for an order, which was passed on.
+
+        Raises EnvelopeInvalid and WireError.
+        """
+        identity = self._around.identity
+        if kind.channel in ORDERS:
+            identity.ordered(kind, frame_in(one.payload))
             return None
-        return from_data(kind.body, envelope.body)
+
+        def policy(frame: Frame) -> None:
+            identity.require(kind, frame)
+
+        frame, envelope = from_wire(one.payload, policy)
+        if envelope.type != kind.name:
+            raise EnvelopeInvalid("message-foreign", f"a {envelope.type[:40]} where a {kind.name} is said")
+        body = from_data(kind.body, envelope.body)
+        if isinstance(body, Ack):
+            identity.require_ack(body, frame)
+        elif isinstance(body, Welcome):
+            identity.answered(body.nonce, envelope.at)
+        return body
+
+    def _refuse(self, one: Incoming, kind: Kind | None, error: ValueError) -> None:
+        """Say that a message was not heeded; however many there are, the log stays short."""
+        code = error.code if isinstance(error, EnvelopeInvalid) else "message-malformed"
+        self._around.identity.refused(kind.name if kind is not None else "", code, str(error))
+        now = self._around.clock.monotonic()
+        self._unwarned += 1
+        if now - self._warned_at >= WARN_SECONDS:
+            LOG.warning("%d messages not heeded; on %s: %s", self._unwarned, one.topic[:80], error)
+            self._warned_at, self._unwarned = now, 0
 
     def _heard(self, body: Any, now: float) -> None:
         around = self._around
@@ -307,8 +357,11 @@ class Session:
             LOG.warning("all is offered again after the next start: %s", error)
 
 
-def _wire(draft: Draft, body: Any, stamp: Stamp) -> bytes:
-    data = from_json(dict[str, Any], body) if isinstance(body, bytes) else to_data(body)
+def _wire(draft: Draft, body: Any, stamp: Stamp, signers: Sequence[Signs] = ()) -> bytes:
+    if isinstance(body, Hello):
+        data = compact(body)  # said on every connection: what has its default need not travel
+    else:
+        data = from_json(dict[str, Any], body) if isinstance(body, bytes) else to_data(body)
     envelope = Envelope(
         type=TYPE_OF.get(type(body), draft.type),
         epoch=draft.key[0],
@@ -319,4 +372,4 @@ def _wire(draft: Draft, body: Any, stamp: Stamp) -> bytes:
         replaces=draft.replaces,
         body=data,
     )
-    return to_wire(envelope)
+    return to_wire(envelope, signers=signers)

@@ -12,6 +12,8 @@ NAME = (
     r"pass(?:word|wd|phrase|code|key)|(?<=[_-])pass|(?<=[_-])pwd|psk|token|secret|credentials?|joinkey"
     r"|(?:api|access|auth|private|preshared|pre-shared|join|account|encryption|signing|shared|secret|master)"
     r"[-_]?key(?:[-_]?id)?|secret[-_]?access[-_]?key|wep[-_]key\d|client-(?:key|certificate)-data|(?<![\w.-])auth"
+    # Of tokens with keys in them (RFC 7512); a CA's pin is public, and so is a pin of a connector with nothing before it.
+    r"|pin[-_]value|(?<=[_-])(?<!ca[_-])pin|recovery[-_ ]?(?:words?|text|phrase|code)"
 )
 ASSIGNED = re.compile(
     rf"(?P<name>{NAME})(?P<closed>\\*[\"'])?[ \t]*(?P<sign>:=|=>|:(?!:)|==?)[ \t]*(?P<open>\\*[\"'])?",
@@ -147,6 +149,12 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # in nanoseconds behind the dot, in hexadecimal, it is the name of an event.
     _whole(
         r"(?<![\w.-])(?=[a-z.]{0,22}[0-9])[a-z0-9]{6}\.(?!1[6-9a-f][0-9a-f]{14}\b)[a-z0-9]{16}(?![\w-]|\.\w)"
+    ),
+    # Archipel's own token, id.secret.pin, alone or behind the `#` of a link: the id tells which one it was.
+    _after(
+        r"(?<![\w.-])([0-9a-hjkmnp-tv-z]{8}\.)(?=[a-z]{0,25}[0-9])[0-9a-hjkmnp-tv-z]{26}(?:\.[0-9a-hjkmnp-tv-z]{26})?"
+        r"(?![\w-])",
+        re.IGNORECASE,
     ),
     # The datastore prints what it could not write, and a Secret is plain in there (measured on 1.36 with SQLite locked).
     _after(r"(/registry/secrets/[^\n]{1,600}?value:\\*\")[^\n]+"),

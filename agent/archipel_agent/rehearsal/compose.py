@@ -8,6 +8,7 @@ from archipel_agent.paths import Paths
 from archipel_agent.ports import Clock, Disk, Entropy, Ports
 from archipel_agent.rehearsal.binary import stand_in
 from archipel_agent.rehearsal.disk import RehearsedDisk
+from archipel_agent.rehearsal.fleet.clock import MachineClock
 from archipel_agent.rehearsal.k3s import SimulatedK3sHost
 from archipel_agent.rehearsal.kube import SimulatedKubeApi
 from archipel_agent.rehearsal.machine import SimulatedMachine
@@ -38,7 +39,7 @@ def rehearse(
     entropy: Entropy | None = None,
 ) -> Rehearsal:
     """Return a rehearsed node below `paths`; without a disk its files are real ones below the root of `paths`."""
-    clock = clock or SystemClock()
+    clock = clock or _own_clock()
     used = disk or RehearsedDisk()
     deliver(paths, scenario, used)
     world = SimulatedWorld(clock, used, paths, scenario)
@@ -60,6 +61,14 @@ def rehearse(
         rehearsed=True,
     )
     return Rehearsal(ports=ports, world=world)
+
+
+def _own_clock() -> MachineClock:
+    """Return a clock that shows the real time until somebody sets it."""
+    real = SystemClock()
+    own = MachineClock(real, real.monotonic())
+    own.arrive()
+    return own
 
 
 def simulated_ports(paths: Paths, scenario: Scenario, clock: Clock | None = None) -> Ports:

@@ -91,6 +91,10 @@ class MemoryDisk:
         self._refuse_directory(path)
         self._entries.pop(str(path), None)
 
+    def erase(self, path: Path) -> None:
+        """See ports.Disk: what is removed from memory is gone."""
+        self.remove(path)
+
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """See ports.Disk."""
         stay = {str(place) for one in keep for place in (one, *one.parents)}

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from archipel_agent.k3s.release import ASSETS
 from archipel_agent.ports import CommandFailed, Completed, FetchFailed
-from archipel_agent.rehearsal import recordings
+from archipel_agent.rehearsal import certificates, recordings
 from archipel_agent.rehearsal.binary import stand_in
+from archipel_agent.rehearsal.fleet.clock import MachineClock
 from archipel_agent.rehearsal.world import SimulatedWorld
 
 IPTABLES = "iptables v1.8.9 (nf_tables)\n"  # of Debian 12
@@ -38,9 +40,21 @@ class SimulatedRunner:
             return Completed(argv=words, code=0, stdout="", stderr="")
         if name == "iptables" and words[1:] == ("--version",):
             return Completed(argv=words, code=0, stdout=IPTABLES, stderr="")
+        if words[1:3] == ("certificate", "rotate"):
+            certificates.rotate(self._world.disk, self._world.paths)
+            return Completed(argv=words, code=0, stdout="", stderr="Successfully backed up certificates")
+        if name == "date":
+            self._set_clock(int(words[-1].partition("@")[2]))
+            return Completed(argv=words, code=0, stdout="", stderr="")
         if name in ("systemctl", "modprobe"):
             return Completed(argv=words, code=0, stdout="", stderr="")
         raise CommandFailed(f"{words[0]} cannot be started: No such file or directory")
+
+    def _set_clock(self, seconds: int) -> None:
+        clock = self._world.clock
+        if not isinstance(clock, MachineClock):
+            raise CommandFailed("date: this rehearsed machine has no clock of its own")
+        clock.put_right(datetime.fromtimestamp(seconds, UTC))
 
     def find(self, command: str) -> Path | None:
         """See ports.Runner."""

@@ -15,7 +15,7 @@ from archipel_agent.host.clock import text
 from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Clock, Disk
-from archipel_agent.rehearsal import faults, recordings
+from archipel_agent.rehearsal import certificates, faults, recordings
 from archipel_agent.rehearsal.binary import version_in
 from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.kubeconfig import kubeconfig
@@ -202,6 +202,7 @@ class SimulatedWorld:
             run.effects_done.add(DATASTORE)
         if self._due(run, KUBECONFIG, until):
             self.disk.write(self.paths.kubeconfig, kubeconfig().encode(), PRIVATE)
+            certificates.renew(self.disk, self.paths, self.clock.now())
             run.effects_done.add(KUBECONFIG)
         if self._due(run, REGISTERED, until):
             self.state.traces = True

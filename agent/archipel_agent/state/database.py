@@ -12,10 +12,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOCK_SECONDS = 3.0
 
-SCHEMA = """
+# Orders of the fleet with what came of them, and the audit journal.
+ORDERS = """
+CREATE TABLE orders (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, command TEXT NOT NULL, result TEXT NOT NULL DEFAULT '',
+    size INTEGER NOT NULL DEFAULT 0, said INTEGER NOT NULL DEFAULT 0, data BLOB
+);
+CREATE TABLE audit (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
+"""
+SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX jobs_by_key ON jobs (key);
@@ -25,7 +33,9 @@ CREATE TABLE journal (
 ) WITHOUT ROWID;
 CREATE TABLE durations (step TEXT NOT NULL, number INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (step, number))
     WITHOUT ROWID;
+{ORDERS}
 """
+UPGRADES = {1: ORDERS}  # what leads from a version of the schema to the next
 
 
 class StateUnusable(Exception):
@@ -96,9 +106,10 @@ class Database:
             raise StateUnusable("state-damaged", self._path, verdict)
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=FULL")
-        if version == 0:
-            with self.transaction():
-                for statement in SCHEMA.split(";"):
+        if version < SCHEMA_VERSION:
+            steps = [UPGRADES[step] for step in range(version, SCHEMA_VERSION)] if version else [SCHEMA]
+            with self.transaction():  # a cut leaves the version before, whole
+                for statement in "".join(steps).split(";"):
                     run(statement)
                 run(f"PRAGMA user_version={SCHEMA_VERSION}")
         else:

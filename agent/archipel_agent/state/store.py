@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from archipel_agent.state.audit import AuditStore
 from archipel_agent.state.database import Database
+from archipel_agent.state.orders import OrderStore
 from archipel_contract import wire
 from archipel_contract.jobs import Job, JobState
 from archipel_contract.site import SiteDocument
@@ -22,6 +24,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`."""
         self._database = database
+        self.audit, self.orders = AuditStore(database), OrderStore(database)
         self._read: dict[str, tuple[str, SiteDocument]] = {}  # which -> the text last read, and what it says
 
     def value(self, name: str) -> str | None:

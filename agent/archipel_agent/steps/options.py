@@ -68,6 +68,7 @@ OF_VERB: Mapping[Verb, frozenset[str]] = {
     Verb.REMOVE: frozenset({"what"}),
     Verb.FIX: frozenset({"code"}),
     Verb.SUPPORT: frozenset({"directory"}),
+    Verb.RESTART: frozenset(),
 }
 
 

@@ -11,6 +11,7 @@ from archipel_agent.steps import (
     kernel,
     preflight,
     removing,
+    restart,
     service,
     settle,
     start,
@@ -51,6 +52,7 @@ REMOVE = (
     removing.DATA,
     goodbye.STEP,
 )
+RESTART = (restart.STEP, start.STEP, wait_api.STEP, wait_node.STEP)
 
 
 def story(verb: Verb, options: Options) -> tuple[Step, ...]:
@@ -62,6 +64,8 @@ def story(verb: Verb, options: Options) -> tuple[Step, ...]:
             return DOWN
         case Verb.REMOVE:
             return REMOVE
+        case Verb.RESTART:
+            return RESTART
         case Verb.SUPPORT:
             return (support_bundle.STEP,)
         case Verb.FIX:

@@ -7,7 +7,7 @@ themselves never get into a bundle.
 import json
 import re
 
-from archipel_agent.paths import Paths
+from archipel_agent.paths import Paths, identity_of, token_file
 from archipel_agent.ports import Disk
 
 # Below k3s' data directory (k3s docs, "token" and "secrets-encrypt"; pkg/daemons/control/deps).
@@ -15,6 +15,8 @@ K3S_FILES = ("server/token", "server/agent-token", "server/cred/passwd", "server
 VALUE = re.compile(
     r"^[ \t]*(?:- )?(?:token|agent-token|client-key-data|password):[ \t]*[\"']?([^\s\"']+)", re.MULTILINE
 )
+# The middle of `id.secret.pin`; written here so that a machine without a fleet need not load what reads tokens.
+ENROLMENT = re.compile(r"\w{8}\.(\w{26})\.\w{26}")
 LEAST = 8  # what is shorter is found by name, and would tear ordinary words apart
 
 
@@ -29,6 +31,8 @@ def secrets(disk: Disk, paths: Paths) -> tuple[str, ...]:
     places = [paths.k3s_config, paths.kubeconfig, *(drop_ins / name for name in disk.names(drop_ins))]
     for place in places:
         found |= set(VALUE.findall(_text(disk, paths, str(place.relative_to(paths.root)))))
+    for place in (identity_of(paths).invitation, token_file(paths)):
+        found |= set(ENROLMENT.findall(_text(disk, paths, str(place.relative_to(paths.root)))))
     return tuple(sorted(one for one in found if len(one) >= LEAST))
 
 

@@ -14,7 +14,9 @@ class CarrierFailed(Exception):
     """The carrier cannot do it now; the message says why in one line. `code` is the finding:
 
     link-broker-away, link-broker-wrong (no MQTT broker answers there), link-broker-refused, link-not-loopback,
-    message-oversized (this message can never be sent).
+    message-oversized (this message can never be sent); with TLS also link-tls-unusable (our own certificate or key),
+    link-tls-refused (the broker takes it not), link-tls-wrong-broker (what answers is not our fleet's),
+    link-tls-time (the broker's certificate is not valid by our clock), link-proxy-away, link-proxy-refused.
     """
 
     def __init__(self, code: str, detail: str) -> None:

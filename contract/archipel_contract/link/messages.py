@@ -109,6 +109,9 @@ class NodeState:
     cluster_message: str = ""
     nodes: dict[str, ClusterNode] = field(default_factory=dict)  # by name
     pods: dict[str, Pod] = field(default_factory=dict)  # by namespace/name
+    clock_source: str = ""
+    clock_ahead_seconds: int | None = None  # of the fleet, coarsely; None where the node has not heard its time
+    certificates_until: str = ""  # when the first of k3s' own certificates on this node ends
     term: int = 0  # of the server's lease that elected the one that speaks for the cluster; 0 before there are elections
 
 
@@ -141,7 +144,10 @@ class EventKind(StrEnum):
     JOB_ENDED = "job-ended"
     LINK_LOST = "link-lost"
     LINK_BACK = "link-back"
-    NOTE = "note"  # a line of text, from tests of the link and from people
+    ORDER_REFUSED = (
+        "order-refused"  # something from above was not heeded: `subject` is why, `params` how often
+    )
+    NOTE = "note"  # a line of text: what the agent (`subject`) did by itself, from tests of the link, from people
     UNKNOWN = "unknown"
 
 
@@ -278,7 +284,7 @@ KINDS: dict[str, Kind] = {
         Kind(name="full", body=FullState, channel=Up.STATE, qos=0, lane=Lane.STATE),
         Kind(name="delta", body=DeltaState, channel=Up.STATE, qos=0, lane=Lane.STATE),
         Kind(name="event", body=Event, channel=Up.EVENT, qos=1, lane=Lane.EVENT),
-        Kind(name="gap", body=Gap, channel=Up.RESULT, qos=1, lane=Lane.RESULT),
+        Kind(name="gap", body=Gap, channel=Up.RESULT, qos=1, lane=Lane.RESULT, signed=True),
         Kind(name="result", body=Result, channel=Up.RESULT, qos=1, lane=Lane.RESULT, signed=True),
         Kind(name="audit", body=AuditEntries, channel=Up.RESULT, qos=1, lane=Lane.RESULT, signed=True),
         Kind(name="metrics", body=Metrics, channel=Up.METRIC, qos=0, lane=Lane.METRIC),

@@ -4,13 +4,14 @@ Agent and controller make one and drive it from a thread of their own: all input
 `receive` (and while `open` or `subscribe` wait), so it must be called at least once in a keepalive. There is no thread that
 could die unnoticed, no wake-up while nothing happens, and no lock that a callback could wait for. Never by itself:
 reconnecting, sending again, storing. Each connection has a paho client of its own, so that nothing of an old connection is
-sent on a new one.
+sent on a new one. `mqtts://` and `wss://` need a certificate of ours and one of the fleet's CA on the other side; the way
+there, through a proxy if one is set, is `reaching`'s.
 """
 
 import contextlib
 import os
+import secrets
 import selectors
-import socket
 import time
 import weakref
 from collections import deque
@@ -26,6 +27,7 @@ from archipel_contract.link.buffered import BufferedSocket
 from archipel_contract.link.carrier import Arrived, CarrierFailed, Incoming, Lost, Outgoing
 from archipel_contract.link.envelope import WIRE_LIMIT
 from archipel_contract.link.in_flight import InFlight
+from archipel_contract.link.reaching import MakeContext, reach
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
@@ -52,20 +54,28 @@ class MqttCarrier:
         url: BrokerUrl,
         client_id: str,
         *,
+        tls: MakeContext | None = None,
+        proxy: str = "",
         keepalive: int = KEEPALIVE,
         window: int = WINDOW,
-        waiting_limit: int = WAITING_LIMIT,
         manual_ack: bool = False,
     ) -> None:
         """Nothing is connected yet. With `manual_ack` a QoS 1 message counts as delivered once `acknowledge` was called.
+
+        `tls` makes the context of each connection to `mqtts://` or `wss://` (it may raise TlsUnusable); `proxy` is
+        `http://[user:password@]host:port`, used for these two.
 
         Raises ValueError for a keepalive under KEEPALIVE_MINIMUM seconds.
         """
         if keepalive < KEEPALIVE_MINIMUM:
             raise ValueError(f"the keepalive must be at least {KEEPALIVE_MINIMUM} s, not {keepalive}")
-        self._url, self._client_id, self._keepalive = url, client_id, keepalive
+        # Not every broker binds the client id to the certificate, and whoever comes with the id of another ends that one's
+        # connection. So with certificates, where the name is in them, nobody can know the id of another.
+        self._client_id = f"{client_id}-{secrets.token_hex(8)}" if url.is_secure else client_id
+        self._url, self._keepalive = url, keepalive
         self._window, self._manual_ack = window, manual_ack
-        self._in_flight = InFlight(window, waiting_limit)
+        self._tls, self._proxy = tls, proxy
+        self._in_flight = InFlight(window, WAITING_LIMIT)
         self._patience = min(ANSWER_SECONDS, float(keepalive))
         self._inbox: deque[Arrived] = deque()
         self._client: _Client | None = None
@@ -84,7 +94,7 @@ class MqttCarrier:
         self._inbox.clear()
         self._connections += 1
         until = time.monotonic() + timeout
-        client = _Client(self._client_id, self._manual_ack, self._closing)
+        client = _Client(self._client_id, self._manual_ack, self._reached)
         client.max_inflight_messages = self._window
         client.on_message = self._on_message
         client.on_publish = lambda _client, _data, mid, _reason, _properties: self._in_flight.acknowledged(
@@ -95,7 +105,8 @@ class MqttCarrier:
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retained)
         try:
-            _connect(client, self._url, self._keepalive, timeout)
+            client.connect_timeout = timeout
+            client.connect(self._url.host, self._url.port, self._keepalive)
             self._client = client
             self._selector.register(client.wire, selectors.EVENT_READ)
             self._await(lambda: client.accepted is not None, until, "accept the connection")
@@ -225,7 +236,8 @@ class MqttCarrier:
             shown = client.wire.first.decode(errors="replace")[:40]
             self._lose("link-broker-wrong", f"what answers at {self._url} is no MQTT broker: {shown!r}")
         elif client.wire.trouble:
-            self._lose("link-broker-wrong", f"{self._url} cannot be listened to: {client.wire.trouble}")
+            code, detail = client.wire.trouble
+            self._lose(code, f"{self._url}: {detail}")
         elif rc == MQTTErrorCode.MQTT_ERR_PROTOCOL:
             self._lose("link-broker-wrong", f"{self._url} does not speak MQTT 3.1.1 with us")
         elif rc == MQTTErrorCode.MQTT_ERR_CONN_REFUSED:
@@ -240,9 +252,10 @@ class MqttCarrier:
         try:
             client.wire.flush()
         except OSError as error:
+            self._read()  # why it ends may have been said before it ended
             self._lose("link-broker-away", f"the connection to {self._url} broke: {error.strerror or error}")
             return
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.wire.waiting else 0)
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.wire.writable_wanted else 0)
         if self._selector.get_key(client.wire).events != wanted:
             self._selector.modify(client.wire, wanted)
 
@@ -300,6 +313,9 @@ class MqttCarrier:
             CarrierFailed(last.code, last.detail) if last else CarrierFailed("link-broker-away", "it ended")
         )
 
+    def _reached(self, timeout: float) -> BufferedSocket:
+        return BufferedSocket(reach(self._url, self._tls, self._proxy, timeout), self._closing)
+
     def _closing(self, wire: BufferedSocket) -> None:
         with contextlib.suppress(KeyError):  # it breaks before it was registered
             self._selector.unregister(wire)
@@ -321,7 +337,7 @@ class MqttCarrier:
 class _Client(paho.Client):
     """paho's client as we want it, with our socket under it, and what the broker granted."""
 
-    def __init__(self, client_id: str, manual_ack: bool, closing: Callable[[BufferedSocket], None]) -> None:
+    def __init__(self, client_id: str, manual_ack: bool, reached: Callable[[float], BufferedSocket]) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -333,7 +349,7 @@ class _Client(paho.Client):
         self.suppress_exceptions = True
         self.accepted: str | None = None  # None: not answered yet; "": accepted; else why not
         self.granted: dict[int, list[bool]] = {}
-        self._buffered_closing = closing
+        self._reached = reached
         self._buffered: BufferedSocket | None = None
         self.on_connect = self._note_connected
         self.on_subscribe = self._note_granted
@@ -345,13 +361,7 @@ class _Client(paho.Client):
         return self._buffered
 
     def _create_socket(self) -> "SocketLike":
-        # Not paho's own way of connecting: it binds to all addresses first, and lets small messages wait for each other.
-        connected = socket.create_connection((self.host, self.port), timeout=self.connect_timeout)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What arrives first is answered at once anyway: an acknowledgement of its own for each packet (tcp(7)) costs a node
-        # that dials in a tenth of its bytes.
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
-        self._buffered = BufferedSocket(connected, self._buffered_closing)
+        self._buffered = self._reached(self.connect_timeout)
         return self._buffered
 
     def _note_connected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -359,15 +369,6 @@ class _Client(paho.Client):
 
     def _note_granted(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         self.granted[mid] = [not reason.is_failure for reason in reasons]
-
-
-def _connect(client: _Client, url: BrokerUrl, keepalive: int, timeout: float) -> None:
-    client.connect_timeout = timeout
-    try:
-        client.connect(url.host, url.port, keepalive)
-    except OSError as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        raise CarrierFailed("link-broker-away", f"{url} cannot be reached: {why}") from error
 
 
 def _release(selector: selectors.BaseSelector, descriptor: int) -> None:

@@ -10,17 +10,23 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from archipel_contract.trust.keys import KeyInvalid, PublicKey, public_of
+from archipel_contract.trust.keys import PublicKey, public_of
 from archipel_contract.trust.token import pin_of
 
 BACKDATED = timedelta(days=7)  # so that a device whose clock is some days behind is not told that it is early
 AUTHORITY_DAYS = 20 * 365  # longer than any device stands in a cabinet; exchanged by a new trust document
 DEVICE_DAYS = 365
 SERVER_DAYS = 397  # the longest that browsers take
+
+
+# What the library raises for what it cannot read; not all of it is a ValueError.
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+NAME_LIMIT = 64  # characters of a common name (RFC 5280, ub-common-name)
 
 
 class CertificateInvalid(ValueError):
@@ -48,7 +54,7 @@ def read(pem: bytes) -> Certificate:
     """Return what a certificate in PEM says; raise CertificateInvalid."""
     try:
         return _said(x509.load_pem_x509_certificate(pem))
-    except (ValueError, KeyInvalid) as error:
+    except UNREADABLE as error:
         raise CertificateInvalid(f"this is no certificate we can use: {error}") from None
 
 
@@ -56,7 +62,7 @@ def read_der(der: bytes) -> Certificate:
     """Return what a certificate in DER says, as TLS hands it over; raise CertificateInvalid."""
     try:
         return _said(x509.load_der_x509_certificate(der))
-    except (ValueError, KeyInvalid) as error:
+    except UNREADABLE as error:
         raise CertificateInvalid(f"this is no certificate we can use: {error}") from None
 
 
@@ -80,8 +86,13 @@ def public_der(certificate_pem: bytes) -> bytes:
     """Return the DER of a certificate's public key; raise CertificateInvalid."""
     try:
         key = x509.load_pem_x509_certificate(certificate_pem).public_key()
-    except ValueError as error:
+    except UNREADABLE as error:
         raise CertificateInvalid(f"this is no certificate: {error}") from None
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_der(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the DER of a public key (SubjectPublicKeyInfo), for claim codes."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -101,7 +112,7 @@ def requested_key(pem: bytes) -> tuple[PublicKey, ec.EllipticCurvePublicKey]:
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise CertificateInvalid("the request's key is not P-256")
         return public_of(key), key
-    except (ValueError, KeyInvalid) as error:
+    except UNREADABLE as error:
         raise CertificateInvalid(f"this is no certificate request we can use: {error}") from None
 
 
@@ -112,20 +123,24 @@ class Authority:
         """Raise CertificateInvalid when the certificate is not this key's."""
         self._key = key
         self.pem = certificate_pem
-        self._certificate = x509.load_pem_x509_certificate(certificate_pem)
-        if public_of(self._certificate.public_key()) != public_of(key):
+        try:
+            self._certificate = x509.load_pem_x509_certificate(certificate_pem)
+            public = public_of(self._certificate.public_key())
+        except UNREADABLE as error:
+            raise CertificateInvalid(f"this is no certificate of a CA: {error}") from None
+        if public != public_of(key):
             raise CertificateInvalid("the CA's certificate does not belong to its key")
 
     @classmethod
     def new(cls, key: ec.EllipticCurvePrivateKey, name: str, now: datetime) -> "Authority":
-        """Return a new self-signed CA."""
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        """Return a new self-signed CA; raise CertificateInvalid for a name that cannot stand in a certificate."""
+        subject = _named(name)
         usage = x509.KeyUsage(
             digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
             key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
         )  # fmt: skip
         made = (
-            _builder(subject, subject, key.public_key(), now, AUTHORITY_DAYS)
+            _builder(subject, subject, key.public_key(), now, now + timedelta(days=AUTHORITY_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -142,8 +157,13 @@ class Authority:
     def server(
         self, names: Iterable[str], key: ec.EllipticCurvePublicKey, now: datetime, days: int = SERVER_DAYS
     ) -> Certificate:
-        """Return a certificate for a server: for TLS under host names and addresses; the first is its common name."""
+        """Return a certificate for a server: for TLS under host names and addresses; the first is its common name.
+
+        Raises CertificateInvalid without a name, or for one that cannot stand in a certificate.
+        """
         known = tuple(dict.fromkeys(names))
+        if not known:
+            raise CertificateInvalid("a server's certificate needs a name")
         return self._issue(known[0], key, now, days, ExtendedKeyUsageOID.SERVER_AUTH, known)
 
     def revocations(self, serials: Iterable[int], now: datetime, days: int = 90) -> bytes:
@@ -154,6 +174,8 @@ class Authority:
             .last_update(now - BACKDATED)
             .next_update(now + timedelta(days=days))
         )
+        made = made.add_extension(x509.CRLNumber(max(0, int(now.timestamp()))), critical=False)
+        made = made.add_extension(self._issuer_id(), critical=False)
         for serial in sorted(set(serials)):
             one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - BACKDATED)
             made = made.add_revoked_certificate(one.build())
@@ -168,9 +190,11 @@ class Authority:
         usage: x509.ObjectIdentifier,
         names: tuple[str, ...],
     ) -> Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = _builder(subject, self._certificate.subject, key, now, days).add_extension(
-            x509.ExtendedKeyUsage([usage]), critical=False
+        # Names its issuer's key, by which OpenSSL finds the right one of two CAs of one name while they are exchanged.
+        made = (
+            _builder(_named(name), self._certificate.subject, key, now, self._until(now, days))
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(self._issuer_id(), critical=False)
         )
         if names:
             made = made.add_extension(
@@ -178,9 +202,23 @@ class Authority:
             )
         return _said(made.sign(self._key, hashes.SHA256()))
 
+    def _until(self, now: datetime, days: int) -> datetime:
+        """Return when a certificate ends: never after its CA."""
+        return min(now.astimezone(UTC) + timedelta(days=days), self._certificate.not_valid_after_utc)
+
+    def _issuer_id(self) -> x509.AuthorityKeyIdentifier:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+
+
+def _named(name: str) -> x509.Name:
+    try:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:NAME_LIMIT])])
+    except (ValueError, TypeError) as error:
+        raise CertificateInvalid(f"{name[:80]!r} cannot stand in a certificate: {error}") from None
+
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, until: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -189,7 +227,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now.astimezone(UTC) - BACKDATED)
-        .not_valid_after(now.astimezone(UTC) + timedelta(days=days))
+        .not_valid_after(until.astimezone(UTC))
     )
 
 
@@ -197,7 +235,11 @@ def _alternative(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(name.strip("[]")))
     except ValueError:
+        pass
+    try:
         return x509.DNSName(name)
+    except ValueError as error:
+        raise CertificateInvalid(f"{name[:80]!r} is no host name for a certificate: {error}") from None
 
 
 def _common_name(subject: x509.Name) -> str:

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -140,6 +140,13 @@ class SoftwareSigner:
         return self._key.sign(payload, _ECDSA)
 
 
+def public_der(key: PrivateKey) -> bytes:
+    """Return the DER of a private key's public half (SubjectPublicKeyInfo), from which claim codes are reckoned."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
 def new_fleet_key() -> Ed25519PrivateKey:
     """Return a new key for a root, a controller or an operator."""
     return Ed25519PrivateKey.generate()
@@ -164,9 +171,17 @@ def from_pem(text: bytes, password: bytes | None = None) -> PrivateKey:
         raise KeyInvalid(
             "the key is encrypted, and there is no password" if password is None else str(error)
         ) from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise KeyInvalid("this is no private key in PEM, or the password is wrong") from None
     if not isinstance(key, Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
         raise KeyInvalid("only Ed25519 and P-256 are used here")
     public_of(key)
+    return key
+
+
+def device_key_from_pem(text: bytes) -> ec.EllipticCurvePrivateKey:
+    """Return the P-256 key in a PEM file without a password; raise KeyInvalid."""
+    key = from_pem(text)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyInvalid("a device's key is P-256")
     return key

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from archipel_contract.commands import SIGNATURES, Action, Command, SignedDocument
 from archipel_contract.facts import ClockQuality
-from archipel_contract.link.envelope import Frame, envelope_from
+from archipel_contract.link.envelope import SEQUENCE_LIMIT, Frame, envelope_from
 from archipel_contract.link.messages import Ack
+from archipel_contract.names import COMMAND_ID
 from archipel_contract.trust.store import NotTrusted, TrustStore
 from archipel_contract.trust_document import COMMAND, DOCUMENT, TALK
 from archipel_contract.wire import WireError, from_data
 
 SKEW = 300_000  # milliseconds that a good clock may differ from the fleet's
+# A counter may leave room for what was lost, yet not run to its end: whoever may only read logs could otherwise use it up,
+# and no order would ever be newer. Wide enough for counters that are milliseconds.
+COUNTER_STEP = 1 << 44
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,9 @@ class Standing:
     clock: ClockQuality
     nonce: str  # of this connection's hello
     counter: int  # the highest accepted
-    generation: int  # the highest accepted; a forced return to an older one does not lower it
-    forced: int = 0  # `issued` of the newest document that was accepted by force
+    generation: int  # of the newest document that was accepted
+    forced: int = 0  # `issued` of the last return to an older generation that was accepted; 0 for none
+    issued: int = 0  # `issued` of the newest document that was accepted at all
     known: frozenset[str] = frozenset()  # ids of commands with a result, or in hand
     two_signatures: bool = True
 
@@ -63,6 +68,11 @@ def command(frame: Frame, trust: TrustStore, standing: Standing) -> Command:
         raise NotTrusted(
             "order-replayed", f"counter {read.counter}, but {standing.counter} was accepted already"
         )
+    if read.counter - standing.counter > COUNTER_STEP:
+        raise NotTrusted(
+            "order-replayed",
+            f"counter {read.counter} leaves {standing.counter} too far behind to be the next",
+        )
     _check_fresh(read, standing)
     return read
 
@@ -77,7 +87,15 @@ def _action_of(frame: Frame, trust: TrustStore, standing: Standing) -> tuple[str
         read = from_data(Command, envelope.body)
     except WireError as error:
         raise NotTrusted("message-malformed", str(error)) from error
+    if not COMMAND_ID.fullmatch(read.id):
+        raise NotTrusted("message-malformed", f"{read.id[:40]!r} is no id of a command")
+    _check_numbers(read.counter, read.issued, read.expires)
     return read.action.value, read
+
+
+def _check_numbers(*numbers: int) -> None:
+    if not all(0 <= one < SEQUENCE_LIMIT for one in numbers):
+        raise NotTrusted("message-malformed", "a number is negative or needs more than 64 bits")
 
 
 def _needed(action: Action, standing: Standing) -> int:
@@ -101,7 +119,11 @@ def _check_fresh(read: Command, standing: Standing) -> None:
 
 
 def document(frame: Frame, trust: TrustStore, standing: Standing) -> SignedDocument:
-    """Return a site document that is newer than the one in force; raise NotTrusted (codes: order-rolled-back too)."""
+    """Return a site document that is newer than the one in force; raise NotTrusted (codes: order-rolled-back too), Repeated.
+
+    An older generation needs `force`, the signatures of two, and to have been issued after every document accepted before:
+    so what was forced once cannot be played again once the site has gone on. Nor can what was in force before that return.
+    """
     trust.authentic(frame)
     try:
         envelope = envelope_from(frame.payload)
@@ -110,22 +132,29 @@ def document(frame: Frame, trust: TrustStore, standing: Standing) -> SignedDocum
         read = from_data(SignedDocument, envelope.body)
     except WireError as error:
         raise NotTrusted("message-malformed", str(error)) from error
+    _check_numbers(read.generation, read.issued)
     trust.require(frame, DOCUMENT, standing.sure_now, 2 if read.force else 1, standing.site_id)
     if read.site_id != standing.site_id:
         raise NotTrusted("order-not-for-us", f"it is for {read.site_id[:40]}")
     if read.generation == standing.generation:
         raise Repeated(f"generation {read.generation}")
-    if read.generation < standing.generation and not read.force:
+    is_return = read.generation < standing.generation
+    if is_return and not read.force:
         raise NotTrusted("order-rolled-back", f"generation {read.generation} after {standing.generation}")
-    if read.generation < standing.generation and read.issued <= standing.forced:
-        raise NotTrusted("order-replayed", "this return to an older generation was ordered before the last one")
+    if is_return and read.issued <= max(standing.forced, standing.issued):
+        raise NotTrusted(
+            "order-replayed",
+            "this return to an older generation was ordered before the last document that came",
+        )
+    if read.issued < standing.forced:
+        raise NotTrusted("order-replayed", "it is of before the last return to an older generation")
     return read
 
 
 def acknowledgement(ack: Ack, frame: Frame, trust: TrustStore, standing: Standing) -> None:
     """Return if an acknowledgement may let go of results and events; raise NotTrusted.
 
-    Epochs and sequences of two nodes look alike, so that what is signed for one must be worth nothing to another.
+    Two nodes may have the same epoch by chance, so what is signed for one must be worth nothing to another.
     """
     trust.require(frame, TALK, standing.sure_now, site_id=standing.site_id)
     if ack.node != standing.node_id:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from archipel_fleet.accounts import passwords, sessions
 from archipel_fleet.accounts.attempts import Attempts, TooManyAttempts
 from archipel_fleet.accounts.passwords import Entropy, Passwords, PasswordUnfit
-from archipel_fleet.ports import Clock, Registry
+from archipel_fleet.order_records import Deed
+from archipel_fleet.ports import Clock, Store
 from archipel_fleet.records import Account, AccountRole
 
 FIRST = "admin"
@@ -40,7 +41,7 @@ class Accounts:
     """Everything about who may log in."""
 
     def __init__(
-        self, store: Registry, clock: Clock, entropy: Entropy, hashing: Passwords | None = None
+        self, store: Store, clock: Clock, entropy: Entropy, hashing: Passwords | None = None
     ) -> None:
         self._store = store
         self._clock = clock
@@ -56,9 +57,12 @@ class Accounts:
         account = self._named(name)
         # The store gives no hash for a disabled account.
         if not self._passwords.fits(password, stored) or account is None or account.disabled:
+            if account is not None:
+                self._did(name, "login", account.customer, outcome="refused", address=address)
             raise LoginRefused
         self._attempts.succeeded(name, address)
         now = self._clock.now()
+        self._did(name, "login", account.customer, outcome="done", address=address)
         token = sessions.new(self._entropy, now)
         self._store.open_session(token.digest, name, now, token.until(now))
         return Login(account, token.text, token.until(now))
@@ -96,8 +100,10 @@ class Accounts:
         """Return every account."""
         return self._store.accounts()
 
-    def put(self, account: Account, password: str | None) -> None:
-        """Make or change an account; None keeps its password. Its sessions end. Raise AccountInvalid, PasswordUnfit."""
+    def put(self, account: Account, password: str | None, by: str = LOCAL) -> None:
+        """Make or change an account; None keeps its password. Its sessions end. `by` is the account that does it. Raise
+        AccountInvalid, PasswordUnfit.
+        """
         self._check(account)
         before = self._named(account.name)
         if password is None and before is None:
@@ -107,6 +113,9 @@ class Accounts:
         if password is not None:
             passwords.check_fitness(password, account.name)
         self._store.put_account(account, None if password is None else self._passwords.hashed(password))
+        action = "account-added" if before is None else "account-changed"
+        given = {"password": "new"} if before is not None and password is not None else {}
+        self._did(by, action, account.customer, account=account.name, role=str(account.role), **given)
 
     def change_password(self, name: str, old: str, new: str, address: str) -> None:
         """Change one's own password; raise as `login` and `put` do."""
@@ -117,16 +126,25 @@ class Accounts:
         account = self._named(name)
         if account is None:
             raise LoginRefused
-        self.put(account, new)
+        self.put(account, new, by=name)
 
-    def remove(self, name: str) -> bool:
-        """Remove an account with its sessions; False if there is none. Raise AccountInvalid for the last admin."""
+    def remove(self, name: str, by: str = LOCAL) -> bool:
+        """Remove an account with its sessions; False if there is none. `by` is the account that does it. Raise
+        AccountInvalid for the last admin.
+        """
         if name == LOCAL:
             raise AccountInvalid(f"{LOCAL} stands for the controller's data directory and stays")
         account = self._named(name)
         if account is not None and _rules(account):
             self._keep_an_admin(name)
-        return self._store.remove_account(name)
+        removed = self._store.remove_account(name)
+        if removed:
+            self._did(by, "account-removed", account.customer if account is not None else None, account=name)
+        return removed
+
+    def _did(self, name: str, action: str, customer: str | None, outcome: str = "", **params: str) -> None:
+        deed = Deed(actor=f"fleet:{name}", action=action, outcome=outcome, params=params, customer=customer)
+        self._store.book.record(deed, self._clock.now())
 
     def _named(self, name: str) -> Account | None:
         return next((one for one in self._store.accounts() if one.name == name), None)
@@ -163,11 +181,14 @@ class Accounts:
         self._store.open_session(token.digest, LOCAL, now, now + LOCAL_DAYS * 86_400_000)
         return token.text
 
-    def add_customer(self, name: str) -> bool:
+    def add_customer(self, name: str, by: str = LOCAL) -> bool:
         """Add a customer; False if it is there. Raise AccountInvalid for a name that cannot be one."""
         if not CUSTOMER.fullmatch(name) or name != name.strip():
             raise AccountInvalid("a customer's name has 1 to 63 letters, digits, spaces and . & ( ) / + -")
-        return self._store.add_customer(name)
+        added = self._store.add_customer(name)
+        if added:
+            self._did(by, "customer-added", None, added=name)
+        return added
 
 
 def _rules(account: Account) -> bool:

@@ -71,7 +71,16 @@ def operator_of_all(request: Request) -> Account:
     return found
 
 
+def operator(request: Request) -> Account:
+    """Return who may change what is in its scope: admins and operators; raise Refusal for anybody else."""
+    found = account(request)
+    if found.role is AccountRole.VIEWER:
+        raise not_permitted("operator")
+    return found
+
+
 Asking = Annotated[Account, Depends(account)]
+Operator = Annotated[Account, Depends(operator)]
 Admin = Annotated[Account, Depends(admin)]
 OperatorOfAll = Annotated[Account, Depends(operator_of_all)]
 Here = Annotated[Context, Depends(context_of)]

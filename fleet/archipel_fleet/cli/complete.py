@@ -35,6 +35,46 @@ def accounts(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def keys(incomplete: str) -> list[str]:
+    """Return ids of the fleet's keys, read from the controller's data directory, that begin like this."""
+    from archipel_fleet.host.clock import SystemClock
+    from archipel_fleet.trust import authoring, keyring
+    from archipel_fleet.trust.refusal import KeysRefused
+
+    try:
+        directory = credentials.settings_of(None, os.environ).directory / keyring.DIRECTORY
+        document = keyring.FleetKeys(directory, SystemClock()).trust.document
+    except (Stop, KeysRefused):
+        return []
+    return [one for one in authoring.key_ids(document) if one.startswith(incomplete)]
+
+
+def devices(incomplete: str) -> list[str]:
+    """Return names of devices that begin like this."""
+    return [
+        name
+        for row in _device_rows(incomplete, ())
+        if (name := str(row.get("name", ""))).startswith(incomplete)
+    ]
+
+
+def requests(incomplete: str) -> list[str]:
+    """Return codes of requests that wait, and begin like this."""
+    rows = _device_rows(incomplete, ("pending",))
+    return [code for row in rows if (code := str(row.get("claim", ""))).startswith(incomplete)]
+
+
+def tokens(incomplete: str) -> list[str]:
+    """Return ids of tokens that begin like this."""
+    ids = [str(row.get("id", "")) for row in _list(_asked("/devices/tokens")) if isinstance(row, dict)]
+    return [one for one in ids if one.startswith(incomplete)]
+
+
+def _device_rows(incomplete: str, states: tuple[str, ...]) -> list[dict[str, object]]:
+    found = _asked("/devices", text=incomplete, size=SHOWN, state=states)
+    return found.get("rows", []) if isinstance(found, dict) else []
+
+
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,21 +14,27 @@ from archipel_contract.exits import Exit
 from archipel_contract.findings import Finding, Severity
 from archipel_fleet.cli.command import Local, Session, add
 from archipel_fleet.cli.credentials import settings_of
+from archipel_fleet.cli.session import secret
 from archipel_fleet.cli.stop import Stop
 from archipel_fleet.settings import Settings
 from archipel_fleet.web.views import ages
 
 if TYPE_CHECKING:
-    from archipel_fleet.backup import BackupFailed, Copied
+    from archipel_fleet.backup import BackupFailed, Copied, Passphrase
 
 BACKUP = """\
 Write everything the controller knows into one file, while it runs: sites, history, accounts, customers.
 
-The file holds hashes of passwords; keep it like a key.
+The file holds hashes of passwords; keep it like a key. The fleet's private keys are not in it: without them a controller
+on another machine is a stranger to every device. --with-keys puts them in, sealed with a passphrase that is asked for.
 
 Examples:
 
   archipel fleet backup /var/backups/fleet-$(date +%F).archipel
+
+  archipel fleet backup /media/safe/fleet.archipel --with-keys
+
+  archipel fleet backup copy.archipel --with-keys --passphrase-stdin < passphrase.txt
 
   archipel fleet backup copy.archipel --database postgresql://127.0.0.1/archipel
 """
@@ -36,7 +43,8 @@ Put a copy in the place of the controller's database; the controller must not ru
 
 Nothing is replaced before the copy was read to its end and found whole; SQLite's former file is kept aside. A copy of
 SQLite can be restored into PostgreSQL and the other way round. Devices notice that the controller is an older one and send
-again what they still keep; what they had deleted since is shown as a gap. Nothing at the sites changes.
+again what they still keep; what they had deleted since is shown as a gap. Nothing at the sites changes. Keys in the copy
+are restored where there are none yet; the passphrase is asked for.
 
 Examples:
 
@@ -51,6 +59,11 @@ AFTERWARDS = (
     "Everybody has to log in again: sessions are in no copy.",
     "Accounts, passwords and customers are those of the copy: who was removed since is back, who was added is gone.",
 )
+KEYS = {
+    "sealed": "The fleet's keys are in the copy and stay there: repeat with --passphrase-stdin to restore them.",
+    "restored": "The fleet's keys are restored.",
+    "left": "There were keys here already; they stay, and those in the copy were not used.",
+}
 
 Database = Annotated[
     str | None,
@@ -60,6 +73,9 @@ Database = Annotated[
         help="PostgreSQL, if the controller does not keep SQLite in its directory.",
     ),
 ]
+PassphraseStdin = Annotated[
+    bool, typer.Option("--passphrase-stdin", help="Read the passphrase from standard input.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +84,10 @@ class BackupOptions(Local):
 
     file: Annotated[str, typer.Argument(metavar="FILE", help="The copy to write.")]
     database: Database = None
+    with_keys: Annotated[
+        bool, typer.Option("--with-keys", help="Put the fleet's private keys in, sealed with a passphrase.")
+    ] = False
+    passphrase_stdin: PassphraseStdin = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +99,7 @@ class RestoreOptions(Local):
     yes: Annotated[
         bool, typer.Option("--yes", help="Replace what is in PostgreSQL, of which nothing is kept aside.")
     ] = False
+    passphrase_stdin: PassphraseStdin = False
 
 
 def register(app: typer.Typer) -> None:
@@ -94,13 +115,15 @@ def backup(session: Session[BackupOptions]) -> int:
 
     given = session.options
     settings = _settings(given.data, given.database)
+    sealed = _new_passphrase(given.passphrase_stdin) if given.with_keys else None
     try:
         done = copies.backup(
-            settings.database, settings.directory, Path(given.file).absolute(), SystemClock().now()
+            settings.database, settings.directory, Path(given.file).absolute(), SystemClock().now(), sealed
         )
     except copies.BackupFailed as error:
         raise _stop(session, error) from error
-    return _said(session, done, f"{_rows(done)} rows are in {done.file}.")
+    words = ", and the fleet's keys, sealed" if done.keys is copies.Keyed.SEALED else ""
+    return _said(session, done, f"{_rows(done)} rows are in {done.file}{words}.")
 
 
 def restore(session: Session[RestoreOptions]) -> int:
@@ -115,19 +138,44 @@ def restore(session: Session[RestoreOptions]) -> int:
             "this replaces all that is in the PostgreSQL database, and nothing of it is kept aside.\n"
             "  Make a copy of it first (archipel fleet backup FILE), then repeat with --yes.",
         )
+    source = Path(given.file).absolute()
     try:
-        done = copies.restore(
-            Path(given.file).absolute(), settings.database, settings.directory, secrets.token_bytes
-        )
+        opened = None
+        if copies.verified(source).keys is copies.Keyed.SEALED and _wants_keys(settings, given):
+            opened = copies.Passphrase(
+                secret("Passphrase of the keys in the copy: ", from_stdin=given.passphrase_stdin)
+            )
+        done = copies.restore(source, settings.database, settings.directory, secrets.token_bytes, opened)
     except copies.BackupFailed as error:
         raise _stop(session, error) from error
     _said(session, done, f"Restored: {_rows(done)} rows, as they were on {ages.full(done.made)}.")
     if not screen.as_json:
         if done.aside is not None:
             screen.line(f"The former database is kept as {done.aside}.")
+        if done.keys is not copies.Keyed.NONE:
+            screen.line(KEYS[done.keys.value])
         for line in AFTERWARDS:
             screen.line(f"- {line}")
     return Exit.OK
+
+
+def _wants_keys(settings: Settings, given: RestoreOptions) -> bool:
+    """Whether keys are to be restored: there are none, and somebody can give the passphrase."""
+    from archipel_fleet.trust.keyring import DIRECTORY
+
+    return given.passphrase_stdin or (
+        not (settings.directory / DIRECTORY).exists() and sys.stdin.isatty() and sys.stderr.isatty()
+    )
+
+
+def _new_passphrase(from_stdin: bool) -> "Passphrase":
+    """Return what a person chose, typed twice; raise Stop."""
+    from archipel_fleet.backup import Passphrase
+
+    first = secret("Passphrase for the keys: ", from_stdin=from_stdin)
+    if not from_stdin and secret("Once more: ", from_stdin=False) != first:
+        raise Stop(Exit.USAGE, "the two are different; nothing was written")
+    return Passphrase(first)
 
 
 def _settings(data: str | None, database: str | None) -> Settings:
@@ -141,7 +189,15 @@ def _rows(done: "Copied") -> int:
 def _said(session: Session[BackupOptions] | Session[RestoreOptions], done: "Copied", sentence: str) -> int:
     if session.screen.as_json:
         aside = None if done.aside is None else str(done.aside)
-        session.screen.data({"file": str(done.file), "made": done.made, "rows": done.rows, "aside": aside})
+        session.screen.data(
+            {
+                "file": str(done.file),
+                "made": done.made,
+                "rows": done.rows,
+                "aside": aside,
+                "keys": done.keys.value,
+            }
+        )
     else:
         session.screen.line(sentence)
     return Exit.OK

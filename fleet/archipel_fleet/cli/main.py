@@ -10,7 +10,18 @@ from typer._click.exceptions import ClickException
 from typer._completion_classes import completion_init
 
 from archipel_contract.exits import Exit
-from archipel_fleet.cli import accounts, completion, copies, serving, session, site, sites, watch
+from archipel_fleet.cli import (
+    accounts,
+    completion,
+    copies,
+    devices,
+    keys,
+    serving,
+    session,
+    site,
+    sites,
+    watch,
+)
 from archipel_fleet.cli.stop import Stop
 
 PROGRAM = "archipel fleet"
@@ -39,8 +50,9 @@ def application() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for part in (serving, sites, site, watch, session, accounts):
+    for part in (serving, sites, site, watch, devices, session, accounts):
         part.register(app)
+    keys.register(app)
     copies.register(app)
     serving.register_care(app)
     completion.register(app)

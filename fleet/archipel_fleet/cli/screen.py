@@ -4,6 +4,7 @@ Answers go to standard output, remarks to standard error. Words about contact, h
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -113,16 +114,43 @@ class Screen:
         """Return a text set off from its surroundings, if there is colour."""
         return f"\033[1m{text}\033[0m" if self.color else text
 
-    def table(self, head: Sequence[str], rows: Sequence[tuple[Sequence[Mark], Sequence[str]]]) -> None:
-        """Write columns as wide as their widest cell, the last one free; each row has marks in front, then its cells."""
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[tuple[Sequence[Mark], Sequence[str]]],
+        spare: Sequence[int] = (),
+    ) -> None:
+        """Write columns as wide as their widest cell, the last one free; each row has marks in front, then its cells.
+
+        On a terminal that is too narrow the columns in `spare` are left out, the first of them first, and named below.
+        """
         cells = [tuple(map(plain, row)) for _, row in rows]
         marked = max((len(marks) for marks, _ in rows), default=0)
         widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(head)]
         front = " " * (marked * 2)
-        self.line((front + self.strong(_spread(head, widths))).rstrip())
+        shown = _fitting(widths, len(front), spare, self._room())
+        wide = [widths[i] for i in shown]
+        self.line((front + self.strong(_spread([head[i] for i in shown], wide))).rstrip())
         for (marks, _), row in zip(rows, cells, strict=True):
             signs = "".join(self.mark(mark) + " " for mark in marks)
-            self.line((signs + _spread(row, widths)).rstrip())
+            self.line((signs + _spread([row[i] for i in shown], wide)).rstrip())
+        missing = [title for i, title in enumerate(head) if i not in shown]
+        if missing:
+            self.note(self.words("list.columns", names=", ".join(missing)))
+
+    def _room(self) -> int | None:
+        """Return the columns of the terminal; None where the answer goes elsewhere."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
+
+def _fitting(widths: Sequence[int], front: int, spare: Sequence[int], room: int | None) -> list[int]:
+    """Return which columns fit into `room` once as many of `spare` are left out as must be."""
+    shown = list(range(len(widths)))
+    for column in spare:
+        if room is None or front + sum(widths[i] for i in shown) + 2 * (len(shown) - 1) <= room:
+            break
+        shown.remove(column)
+    return shown
 
 
 def _spread(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """`archipel fleet serve`, `backup`, `restore` and `broker-config`: the controller itself, on its own machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,18 +9,22 @@ import typer
 
 from archipel_contract.exits import Exit
 from archipel_fleet.cli.command import Local, Session, add
+from archipel_fleet.settings import Settings
 
 SERVE = """\
 Run the controller: web pages, API, and the intake of what the sites report, until Ctrl-C.
 
-Without options it keeps everything in its data directory and starts a broker of its own. The first start shows the password
-of the account admin, once. Everything stays on this machine: addresses off loopback are refused while there are no keys.
+Without options it keeps everything in its data directory, makes the fleet's keys, and starts a broker of its own that takes
+only devices of this fleet. The first start shows the password of the account admin, once. Devices of other machines come in
+once --names says by which names they find this one. Pages and API stay on this machine.
 
 Examples:
 
   archipel fleet serve
 
-  archipel fleet serve --broker mqtt://127.0.0.1:1883 --database postgresql://127.0.0.1/archipel
+  archipel fleet serve --names fleet.example,192.0.2.7
+
+  archipel fleet serve --broker mqtts://broker.example --database postgresql://127.0.0.1/archipel
 """
 BROKER_CONFIG = """\
 Print the configuration of a broker that serves a fleet, for those who run their own.
@@ -43,6 +47,26 @@ class ServeOptions(Local):
 
     listen: Annotated[
         str | None, typer.Option("--listen", metavar="ADDRESS:PORT", help="Where pages and API answer.")
+    ] = None
+    names: Annotated[
+        str | None,
+        typer.Option("--names", metavar="LIST", help="Host names and addresses by which devices find us."),
+    ] = None
+    enrol_listen: Annotated[
+        str | None,
+        typer.Option("--enrol-listen", metavar="ADDRESS:PORT", help="Where devices get their certificates."),
+    ] = None
+    security: Annotated[
+        str | None,
+        typer.Option("--security", metavar="KIND", help="tls, or loopback: no keys, this machine only."),
+    ] = None
+    device_brokers: Annotated[
+        str | None,
+        typer.Option("--device-brokers", metavar="LIST", help="Brokers devices are told, if not ours."),
+    ] = None
+    websocket_port: Annotated[
+        int | None,
+        typer.Option("--websocket-port", metavar="PORT", help="Port of the embedded broker for WebSocket."),
     ] = None
     broker: Annotated[
         str | None,
@@ -93,8 +117,9 @@ def register_care(app: typer.Typer) -> None:
 def serve(session: Session[ServeOptions]) -> int:
     """Run the controller."""
     given = session.options
-    names = ("data", "listen", "broker", "broker_port", "database", "shards", "log_level", "ready_file")
-    flags = {name: getattr(given, name) for name in names}
+    flags = {
+        field.name: getattr(given, field.name, None) for field in fields(Settings) if field.name != "language"
+    }
     flags["language"] = given.lang
     from archipel_fleet import serve as controller
 
@@ -103,10 +128,10 @@ def serve(session: Session[ServeOptions]) -> int:
 
 def broker_config(session: Session[BrokerConfigOptions]) -> int:
     """Print a broker's configuration."""
-    from archipel_fleet.link.broker import mosquitto_configuration
+    from archipel_fleet.link import broker_mosquitto
 
     given = session.options
-    text = mosquitto_configuration(given.port, Path(given.directory))
+    text = broker_mosquitto.plain(given.port, Path(given.directory))
     if session.screen.as_json:
         session.screen.data({"configuration": text})
     else:

@@ -134,7 +134,7 @@ def table(screen: Screen, rows: tuple[SiteRow, ...], now: int) -> None:
     ]
     lines = [(site_marks(row), site_cells(screen, row, now)) for row in rows]
     if lines:
-        screen.table(head, lines)
+        screen.table(head, lines, spare=(7, 5, 6, 2, 4))  # what the page of a site shows as well
     else:
         screen.line(words("list.empty"))
 
@@ -246,6 +246,7 @@ def node_table(screen: Screen, rows: tuple[NodeRow, ...], now: int) -> None:
             )
             for row in rows
         ],
+        spare=(8, 7, 4, 2, 6),
     )
 
 

@@ -96,6 +96,32 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def remove_directory(directory: Path) -> None:
+    """Remove a directory of plain files; nothing happens if there is none. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        for path in sorted(directory.iterdir()):
+            remove(path)
+        directory.rmdir()
+
+
+def own_like(path: Path, pattern: Path) -> None:
+    """Give a file or directory to whoever `pattern` belongs to, where root works for a controller that is not root.
+
+    Raises OSError.
+    """
+    if os.geteuid() == 0:
+        wanted = pattern.stat()
+        os.chown(path, wanted.st_uid, wanted.st_gid)
+
+
+def close_to_others(path: Path) -> bool:
+    """Take from everybody else what they may do with a file or directory; True if there was something. Raises OSError."""
+    mode = path.stat().st_mode
+    if mode & 0o077:
+        path.chmod(mode & 0o700)
+    return bool(mode & 0o077)
+
+
 class DirectoryLock:
     """Held from the start to `release`; the kernel releases it whatever ends us."""
 

@@ -6,6 +6,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from archipel_fleet.host.unsaid import unsaid
+
 
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send our log and that of the libraries to `stream` (standard error)."""
@@ -14,11 +16,11 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        unsaid,
     ]
     shown: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if target.isatty():
         shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        shared.pop()
     structlog.configure(
         processors=[*shared, shown],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),

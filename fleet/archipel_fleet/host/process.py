@@ -97,6 +97,21 @@ class KeptProcess:
                 raise ProcessFailed(f"it did not answer within {within:g} s")
             time.sleep(POLL_SECONDS)
 
+    def hang_up(self, heeded: Callable[[], bool], within: float) -> None:
+        """Have it read its files again (SIGHUP), and return once `heeded` says True; raise ProcessFailed after `within`
+        seconds. While it does not run nothing happens: it reads them at its start."""
+        process = self._process
+        if process is None or self.pid is None:
+            return
+        # Its own process and not its group; until its keeper has waited for it its id is nobody else's.
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + within
+        while self.pid == process.pid and not heeded():
+            if time.monotonic() >= until:
+                raise ProcessFailed(f"it did not answer within {within:g} s")
+            time.sleep(POLL_SECONDS)
+
     def stop(self) -> None:
         """End it and all it started: SIGTERM, a grace, SIGKILL. Returns when it is gone; nothing happens if it is."""
         keeper, self._keeper = self._keeper, None

@@ -39,20 +39,23 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn without its own signal handlers; `ready` is called once it answers."""
+    """uvicorn without its own signal handlers; `ready` is called once it answers. `more` is for uvicorn's Config."""
 
-    def __init__(self, app: Any, ready: Callable[[], None]) -> None:
+    def __init__(self, app: Any, ready: Callable[[], None], **more: Any) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                limit_concurrency=CONNECTIONS,
-                proxy_headers=False,
+                **{
+                    "log_config": None,
+                    "access_log": False,
+                    "server_header": False,
+                    "lifespan": "off",
+                    "timeout_keep_alive": IDLE_SECONDS,
+                    "timeout_graceful_shutdown": GRACE_SECONDS,
+                    "limit_concurrency": CONNECTIONS,
+                    "proxy_headers": False,
+                    **more,
+                },
             )
         )
         self._ready = ready

@@ -1,35 +1,34 @@
-"""The embedded broker: nats-server with its MQTT listener on loopback, set up, started and kept running by us.
+"""The embedded broker: nats-server with its MQTT listener, set up, started and kept running by us.
 
-`serve` starts one where the settings name no broker of somebody else's. Nothing of value is in it: its whole directory may
-be deleted while it is stopped. Also here: the configuration of an external mosquitto that does the same service.
+`serve` starts one where the settings name no broker of somebody else's: with certificates on both sides when it is given a
+`BrokerAccess`, else for everybody on loopback (rehearsal and tests). Nothing of value is in it: its whole directory may be
+deleted while it is stopped.
 """
 
-import json
 import os
-import secrets
 import shutil
 import socket
+import ssl
 import sysconfig
 from pathlib import Path
 
-from archipel_contract.link.broker_url import BrokerUrl
+from archipel_contract.link import secure
+from archipel_contract.link.broker_url import TLS, BrokerUrl
 from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_fleet.host.files import make_private, write_private
 from archipel_fleet.host.process import KeptProcess, ProcessFailed
+from archipel_fleet.link import broker_nats
+from archipel_fleet.link.broker_access import BrokerAccess
 
 PROGRAM = "nats-server"
-LOG = "nats-server.log"
 HOST = "127.0.0.1"
 START_SECONDS = 15.0
 ANSWER_SECONDS = 2.0
+RELOAD_SECONDS = 15.0  # ten thousand users take half a second of one core
 CHECK_ID = "archipel-broker-check"
-PACKET_LIMIT = 256 << 10  # bytes; twice what a message may have, so that what is refused is never ours
-UNACKNOWLEDGED = (
-    1000  # QoS 1 messages on their way to one client; below that a busy controller would be kept waiting
-)
-QUEUED_MESSAGES = 100_000  # what mosquitto keeps for a client that reads slowly, beyond which it drops
-QUEUED_BYTES = 64 << 20
+RELOADED = "Reloaded server configuration"
+NOT_RELOADED = "Failed to reload server configuration"
 
 
 class BrokerFailed(Exception):
@@ -43,13 +42,19 @@ class BrokerFailed(Exception):
 class EmbeddedBroker:
     """One nats-server with its files in one directory."""
 
-    def __init__(self, directory: Path, port: int, program: Path | None = None) -> None:
-        """Nothing is started yet; `program` is looked for beside Python, then on PATH, unless it is given."""
+    def __init__(
+        self, directory: Path, port: int, program: Path | None = None, *, access: BrokerAccess | None = None
+    ) -> None:
+        """Nothing is started yet; `program` is looked for beside Python, then on PATH, unless it is given.
+
+        With `access` it asks for certificates and listens where that says; `port` then counts for nothing.
+        """
         self._directory = directory
+        self._access = access
         self._program = program
         self._kept: KeptProcess | None = None
         self._said = 0  # bytes of its log from before this start
-        self.url = BrokerUrl(HOST, port)
+        self.url = _url(access, port)
 
     @property
     def pid(self) -> int | None:
@@ -77,10 +82,8 @@ class EmbeddedBroker:
             raise BrokerFailed("fleet-broker-failed", f"port {self.url.port} is used by another program")
         try:
             make_private(self._directory)
-            configuration = self._directory / "nats-server.conf"
-            log = self._directory / LOG
-            self._said = log.stat().st_size if log.exists() else 0
-            write_private(configuration, nats_configuration(self.url.port, self._directory))
+            self._said = self._log_size()
+            configuration = self._write()
             self._kept = KeptProcess([program, "-c", configuration], self._directory / "nats-server.out")
             self._kept.start()
         except (OSError, ProcessFailed) as error:
@@ -101,24 +104,74 @@ class EmbeddedBroker:
         if self._kept is not None:
             self._kept.stop()
 
+    def reload(self, access: BrokerAccess) -> None:
+        """Let in exactly whom `access` names, from now on: a new device can connect, a revoked one is cut off at once, all
+        others stay connected. Raises BrokerFailed; then the former rule goes on.
+
+        Address and certificate of the broker are those of its start.
+        """
+        if self._access is None or self._kept is None:
+            raise BrokerFailed("fleet-broker-failed", "a broker without certificates has nobody to let in")
+        said, self._access = self._log_size(), access
+        try:
+            write_private(self._directory / broker_nats.USERS, broker_nats.users(access))
+            self._kept.hang_up(lambda: bool(self._lines(said, RELOADED, NOT_RELOADED)), RELOAD_SECONDS)
+        except (OSError, ProcessFailed) as error:
+            raise BrokerFailed("fleet-broker-failed", f"it did not take new rules: {error}") from error
+        refused = self._lines(said, NOT_RELOADED)
+        if refused:
+            raise BrokerFailed("fleet-broker-failed", f"it did not take new rules: {refused[-1]}")
+
     def answers(self) -> bool:
-        """Whether it takes an MQTT connection within ANSWER_SECONDS."""
-        carrier = MqttCarrier(self.url, CHECK_ID)
+        """Whether it takes an MQTT connection within ANSWER_SECONDS; with certificates: whether it shows its own and asks
+        for ours."""
+        access = self._access
+        if access is None:
+            carrier = MqttCarrier(self.url, CHECK_ID)
+        else:
+            carrier = MqttCarrier(self.url, CHECK_ID, tls=lambda: _without_certificate(access.tls.authority))
         try:
             carrier.open(timeout=ANSWER_SECONDS)
-        except CarrierFailed:
-            return False
+        except CarrierFailed as failed:
+            return access is not None and failed.code == "link-tls-refused"
         carrier.close()
         return True
 
+    def _write(self) -> Path:
+        """Write what it reads and return its configuration; raises OSError."""
+        configuration = self._directory / broker_nats.CONFIGURATION
+        if self._access is None:
+            write_private(configuration, broker_nats.plain(self.url.port, self._directory))
+            return configuration
+        for name, content in self._access.files().items():
+            write_private(self._directory / name, content.decode())
+        write_private(self._directory / broker_nats.USERS, broker_nats.users(self._access))
+        write_private(configuration, broker_nats.guarded(self._access, self._directory))
+        return configuration
+
+    def _log_size(self) -> int:
+        log = self._directory / broker_nats.LOG
+        return log.stat().st_size if log.exists() else 0
+
+    def _lines(self, since: int, *marks: str) -> list[str]:
+        """Lines of its log with one of `marks`, from byte `since` on; of all of it if it was begun anew meanwhile."""
+        try:
+            written = (self._directory / broker_nats.LOG).read_bytes()
+        except OSError:
+            return []
+        fresh = written[since:] if len(written) >= since else written
+        lines = fresh.decode(errors="replace").splitlines()
+        return [line for line in lines if any(mark in line for mark in marks)]
+
     def _complaint(self) -> str:
         """The last error in its own log; what kept it from starting."""
-        try:
-            written = (self._directory / LOG).read_bytes()
-        except OSError:
-            return ""
-        lines = written[self._said :].decode(errors="replace").splitlines()
-        bad = [said for line in lines for mark in ("[FTL] ", "[ERR] ") if (said := line.partition(mark)[2])]
+        marks = ("[FTL] ", "[ERR] ")
+        bad = [
+            said
+            for line in self._lines(self._said, *marks)
+            for mark in marks
+            if (said := line.partition(mark)[2])
+        ]
         return bad[-1][:300] if bad else ""
 
 
@@ -129,54 +182,18 @@ def find_program() -> Path | None:
     return Path(found).absolute() if found else None
 
 
-def nats_configuration(port: int, directory: Path) -> str:
-    """Return a nats-server configuration: MQTT for everybody on loopback, nothing for anybody over NATS' own protocol.
-
-    Its own listener cannot be turned off. It gets a free port of loopback, and no user may come in there: the only one is
-    bound to MQTT, and nobody is told its password. JetStream, where NATS keeps MQTT sessions and retained messages, lies in
-    `directory`.
-    """
-    lines = {
-        "server_name": '"archipel"',
-        "host": f'"{HOST}"',
-        "port": "-1",
-        "max_payload": str(PACKET_LIMIT),
-        "logfile": _quoted(directory / LOG),
-        "logfile_size_limit": str(4 << 20),
-        "logfile_max_num": "2",
-        "jetstream": f"{{ store_dir: {_quoted(directory / 'store')}, max_memory_store: {64 << 20}, "
-        f"max_file_store: {1 << 30} }}",
-        "mqtt": f'{{ host: "{HOST}", port: {port}, no_auth_user: "link", max_ack_pending: {UNACKNOWLEDGED} }}',
-        "authorization": f'{{ users: [ {{ user: "link", password: "{secrets.token_hex(24)}", '
-        f'allowed_connection_types: ["MQTT"] }} ] }}',
-    }
-    return "".join(f"{name}: {value}\n" for name, value in lines.items())
+def _url(access: BrokerAccess | None, port: int) -> BrokerUrl:
+    """Return where we ourselves find it: on this machine, wherever else it listens."""
+    if access is None:
+        return BrokerUrl(HOST, port)
+    everywhere = access.host in ("0.0.0.0", "::", "")
+    return BrokerUrl(HOST if everywhere else access.host, access.port, scheme=TLS)
 
 
-def mosquitto_configuration(port: int, directory: Path, user: str = "") -> str:
-    """Return a mosquitto.conf (2.0 and later) for a broker on loopback that serves a fleet.
-
-    Persistence is for retained messages only: sessions are clean. `user` is whom mosquitto becomes when root starts it;
-    empty leaves its default.
-    """
-    lines = [
-        f"listener {port} {HOST}",
-        "allow_anonymous true",
-        f"max_packet_size {PACKET_LIMIT}",
-        f"max_inflight_messages {UNACKNOWLEDGED}",
-        f"max_queued_messages {QUEUED_MESSAGES}",
-        f"max_queued_bytes {QUEUED_BYTES}",
-        "set_tcp_nodelay true",
-        "persistence true",
-        f"persistence_location {directory}/",
-        "autosave_interval 60",
-        *([f"user {user}"] if user else []),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(path: Path) -> str:
-    return json.dumps(str(path), ensure_ascii=False)
+def _without_certificate(authority: bytes) -> ssl.SSLContext:
+    made = secure.client_context([authority.decode()], None, None, check_time=False)
+    made.check_hostname = False  # it may have a name by which nobody finds it from here
+    return made
 
 
 def _is_taken(url: BrokerUrl) -> bool:

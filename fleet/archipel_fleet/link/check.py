@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archipel_contract.link import envelope, topics
-from archipel_contract.link.envelope import Envelope, EnvelopeInvalid
+from archipel_contract.link.envelope import Envelope, EnvelopeInvalid, Frame
 from archipel_contract.link.epochs import Lane, lane_of
 from archipel_contract.link.messages import (
     KINDS,
@@ -26,6 +26,7 @@ from archipel_contract.link.topics import Address, TopicInvalid, Up
 from archipel_contract.names import SITE_ID
 from archipel_contract.wire import WireError, from_data
 from archipel_fleet.link import storable
+from archipel_fleet.link.senders import UNSIGNED, NotProven, Senders
 from archipel_fleet.ports import Arrival
 
 MALFORMED = "message-malformed"
@@ -61,7 +62,9 @@ class _Known:
 class Checker:
     """Checks messages; remembers the shard and site of each node whose hello it has seen."""
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
+    def __init__(self, senders: Senders | None = None, remembered: int = REMEMBERED) -> None:
+        """`senders` judges signatures; without it nothing may be signed (the policy of plain loopback)."""
+        self._senders = senders
         self._remembered = remembered
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
@@ -76,9 +79,12 @@ class Checker:
         if not data and address.channel is Up.PRESENCE:
             raise Passed(f"the retained presence on {topic} was cleared: its node moved to another shard")
         try:
-            frame, read = envelope.from_wire(data)
-        except EnvelopeInvalid as error:
+            frame, signed_by = self._frame(data, address)
+            read = envelope.envelope_from(frame.payload)
+        except (EnvelopeInvalid, NotProven) as error:
             raise Refused(error.code, str(error), address.node_id) from error
+        if self._senders is not None and not signed_by and _must_be_signed(read):
+            raise Refused(UNSIGNED, f"{read.type[:40]}: it is not signed", address.node_id)
         try:
             storable.check(frame.payload, read.body)
             kind = _kind(read, address, retained)
@@ -101,7 +107,19 @@ class Checker:
             body=body,
             payload=frame.payload,
             retained=retained,
+            signed_by=signed_by,
         )
+
+    def _frame(self, data: bytes, address: Address) -> tuple[Frame, str]:
+        """Return the frame of a message, and whose key signed it; nothing of its payload is read before that is known.
+
+        A signature is verified wherever there is one: one that nobody looked at must not look like a good one.
+        """
+        frame = envelope.frame_in(data)
+        if self._senders is None:
+            envelope.only_unsigned(frame)
+            return frame, ""
+        return frame, self._senders.signer_of(address.node_id, frame) if frame.signatures else ""
 
     def _check_place(self, address: Address, body: Any) -> None:
         known = self._known.get(address.node_id)
@@ -135,6 +153,16 @@ class Checker:
         if code != MISPLACED and read.sequence and read.epoch and lane_of(read.epoch) is not Lane.STATE:
             refused.instead = _replaced(code, refused.detail, address, read, received)
         return refused
+
+
+def _must_be_signed(read: Envelope) -> bool:
+    """Whether a message counts only with a signature: by its kind, or because it takes a place among results, where a
+    forged one would make the true one look like a repetition.
+    """
+    kind = KINDS.get(read.type)
+    if kind is not None and kind.signed:
+        return True
+    return read.epoch > 0 and lane_of(read.epoch) is Lane.RESULT
 
 
 def _kind(read: Envelope, address: Address, retained: bool) -> Kind:

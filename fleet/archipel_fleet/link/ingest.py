@@ -6,16 +6,20 @@ read, so that memory stays bounded; after a while nodes are told that nobody lis
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
 from archipel_contract.link.carrier import Arrived, Incoming, Lost
+from archipel_contract.link.messages import Hello
+from archipel_contract.trust.keys import SigningFailed
 from archipel_fleet.link.answers import answers
 from archipel_fleet.link.check import Checker, Passed, Refused
 from archipel_fleet.link.connection import Connection
-from archipel_fleet.link.surroundings import Surroundings
+from archipel_fleet.link.surroundings import Identity, Surroundings
+from archipel_fleet.link.warnings import Warnings
 from archipel_fleet.ports import Arrival, StoreFailed, Taken
 
 WINDOW_SECONDS = 0.05  # how long a batch is gathered
@@ -27,6 +31,7 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # between attempts to comm
 PATIENCE_SECONDS = 5.0  # without a database; then nodes are told
 DATABASE = ("fleet-database-", "fleet-disk-")  # how the codes of a store that failed begin
 UNSTORABLE = "message-unstorable"
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -42,7 +47,9 @@ class Ingest:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._connection = Connection(around)
-        self._checker = Checker()
+        identity = around.identity
+        self._checker = Checker(identity.senders if identity is not None else None)
+        self._warnings = Warnings(around)
         self._log = structlog.get_logger("archipel_fleet.link")
 
     @property
@@ -72,6 +79,9 @@ class Ingest:
         if batch.arrivals and not self._commit(batch.arrivals):
             return
         self._connection.acknowledge(batch.incoming)
+        self._warnings.write()
+        if self._around.identity is not None:
+            self._go_on(self._around.identity, batch.arrivals)
 
     # --- gathering ---------------------------------------------------------------------------------------------------
 
@@ -102,7 +112,7 @@ class Ingest:
             if one.token is not None:
                 batch.incoming.append(one)
             try:
-                batch.arrivals.append(self._checker.check(one.topic, one.payload, now, one.retained))
+                batch.arrivals.append(self._checked(one, now))
             except Passed:
                 continue
             except Refused as refused:
@@ -110,10 +120,20 @@ class Ingest:
                 if refused.instead is not None:
                     batch.arrivals.append(refused.instead)
 
+    def _checked(self, incoming: Incoming, now: int) -> Arrival:
+        """Check a message; while the registry of devices cannot be asked, it waits. Raises Passed, Refused."""
+        topic, payload, retained = incoming.topic, incoming.payload, incoming.retained
+        found = self._patiently(lambda: self._checker.check(topic, payload, now, retained))
+        if found is None:
+            raise Passed("the end came before anybody could say whose it is")
+        return found
+
     def _refuse(self, refused: Refused, topic: str) -> None:
         around = self._around
+        now, monotonic = around.clock.now(), around.clock.monotonic()
         around.measures.refused.labels(refused.code).inc()
-        around.notices.refused(refused, topic, around.clock.now(), around.clock.monotonic())
+        around.notices.refused(refused, topic, now, monotonic)
+        self._warnings.note(refused, monotonic)
 
     # --- committing --------------------------------------------------------------------------------------------------
 
@@ -121,27 +141,37 @@ class Ingest:
         """Commit and answer; False when the end came before the database could be used."""
         around = self._around
         began = around.clock.monotonic()
-        for attempt in range(1 << 62):
-            try:
-                taken = self._take(arrivals)
-                break
-            except StoreFailed as error:
-                around.measures.store_failures.labels(error.code).inc()
-                around.notices.hold(error.code, around.clock.now(), detail=str(error))
-            if around.clock.monotonic() - began >= PATIENCE_SECONDS:
-                self._connection.leave()
-            if around.stop.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]):
-                return False
-        else:
+        taken = self._patiently(lambda: self._take(arrivals))
+        if taken is None:
             return False
-        for prefix in DATABASE:
-            around.notices.clear_all(prefix)
         around.measures.commit.observe(around.clock.monotonic() - began)
         around.measures.batch.observe(len(arrivals))
         for name, count in Counter(one.envelope.type for one in arrivals).items():
             around.measures.messages.labels(name).inc(count)
         self._answer(taken, {one.node_id: one.shard for one in arrivals})
         return True
+
+    def _patiently(self, attempt: Callable[[], T]) -> T | None:
+        """Return what `attempt` returns once the database can be used; None when the end comes before that."""
+        around = self._around
+        began: float | None = None
+        for count in range(1 << 62):
+            try:
+                done = attempt()
+            except StoreFailed as error:
+                around.measures.store_failures.labels(error.code).inc()
+                around.notices.hold(error.code, around.clock.now(), detail=str(error))
+            else:
+                if began is not None:
+                    for prefix in DATABASE:
+                        around.notices.clear_all(prefix)
+                return done
+            began = around.clock.monotonic() if began is None else began
+            if around.clock.monotonic() - began >= PATIENCE_SECONDS:
+                self._connection.leave()
+            if around.stop.wait(RETRY_SECONDS[min(count, len(RETRY_SECONDS) - 1)]):
+                break
+        return None
 
     def _take(self, arrivals: list[Arrival]) -> list[Taken]:
         """Commit; a message the store stumbles over is looked for by halves, refused, and the rest goes on."""
@@ -162,14 +192,44 @@ class Ingest:
     def _answer(self, parts: list[Taken], shards: dict[str, int]) -> None:
         around = self._around
         now = around.clock.now()
+        keys = around.identity.keys if around.identity is not None else None
         sent = dropped = 0
         for taken in parts:
             around.measures.duplicates.inc(taken.duplicates)
-            for message in answers(taken, shards, now):
-                if self._connection.send(message):
-                    sent += 1
-                else:
-                    dropped += 1
+            try:
+                for message in answers(taken, shards, now, keys):
+                    if self._connection.send(message):
+                        sent += 1
+                    else:
+                        dropped += 1
+            except SigningFailed as error:
+                self._log.error("answers cannot be signed", detail=str(error))
+                dropped += 1
             around.changed(taken.changed_sites)
         around.measures.answers.inc(sent)
         around.measures.unanswered.inc(dropped)
+
+    # --- beyond answers ----------------------------------------------------------------------------------------------
+
+    def _go_on(self, identity: Identity, arrivals: Sequence[Arrival]) -> None:
+        """Say what else is to be said: to nodes that have just said hello, and to those somebody ordered something of.
+
+        What the database refuses now is said at the next contact.
+        """
+        around = self._around
+        said_hello = [one for one in arrivals if isinstance(one.body, Hello) and one.signed_by]
+        nodes = identity.downlink.waiting() | {one.node_id for one in said_hello}
+        if not nodes or not self._connection.stands:
+            return
+        now, missed = around.clock.now(), set()
+        try:
+            for one in said_hello:
+                identity.devices.seen(one.node_id, one.signed_by, one.body.site_id, now)
+            for node_id, message in identity.downlink.messages(nodes, now):
+                if not self._connection.send(message):
+                    missed.add(node_id)
+        except StoreFailed as error:
+            around.measures.store_failures.labels(error.code).inc()
+            missed = set(nodes)
+        if missed:
+            identity.downlink.again(missed)

@@ -13,6 +13,7 @@ import structlog
 from archipel_contract import catalogue
 from archipel_contract.findings import Finding, Severity
 from archipel_fleet.link.check import Refused
+from archipel_fleet.link.senders import UNPROVEN, UNPROVEN_CODE
 from archipel_fleet.records import FindingRow
 
 REFUSALS_SHOWN_SECONDS = 3600
@@ -101,8 +102,9 @@ def _row(node_id: str, refusals: _Refusals) -> FindingRow:
         "detail": refusals.detail[:160],
         "topic": refusals.topic,
     }
+    code = UNPROVEN_CODE if refusals.code in UNPROVEN else "fleet-messages-refused"
     return FindingRow(
-        finding=_finding("fleet-messages-refused", params),
+        finding=_finding(code, params),
         node_id=node_id,
         heard=refusals.at,
         by_controller=True,

@@ -36,6 +36,8 @@ class Sweeper:
             if seconds is not None:
                 around.store.listening(now - round(seconds * 1000), now)
             around.changed(around.store.sweep(now))
+            if around.identity is not None:
+                around.changed(around.identity.downlink.turn(now))
             if around.clock.monotonic() - self._retained >= RETAIN_SECONDS:
                 around.store.retain(now)
                 self._retained = around.clock.monotonic()

@@ -21,7 +21,7 @@ from archipel_fleet.records import (
     Scope,
     SiteDetail,
 )
-from archipel_fleet.storage import reading, schema
+from archipel_fleet.storage import noticing, reading, schema
 from archipel_fleet.storage.schema import nodes, sites
 
 GAPS_SHOWN = 200
@@ -60,12 +60,18 @@ def detail(
     states = _states(connection, row.customer, [one.node_id for one in members])
     speaker = max(members, key=lambda one: (one.cluster_term, one.cluster_heard or 0), default=None)
     findings = [found for one in shown for found in _findings(one, states.get(one.node_id, {}))]
+    missing = _missing(connection, shown, now) + noticing.noticed(connection, shown, now)
     own = [found for one, node in zip(members, shown, strict=True) for found in _noticed(one, node, now)]
     return SiteDetail(
         site=site,
         nodes=shown,
         conditions=tuple(found for one in shown for found in _conditions(one, states.get(one.node_id, {}))),
-        findings=tuple(sorted(findings + own + _missing(connection, shown, now), key=_gravity)),
+        findings=tuple(
+            sorted(
+                findings + own + missing,
+                key=_gravity,
+            )
+        ),
         pods=_pods(states.get(speaker.node_id, {})) if speaker is not None else (),
         gaps=_gaps(connection, row, {one.node_id: one.name for one in shown}),
         facts={one.node_id: _map(states.get(one.node_id, {}).get("facts")) for one in shown},

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from archipel_fleet.domain.contact import HOUR, LISTENING_SLACK, Pulse, changed_at, resumed
 from archipel_fleet.records import ContactState
-from archipel_fleet.storage import bulk, reading, schema
+from archipel_fleet.storage import bulk, reading, schema, schema_orders
 
 DAY = 24 * HOUR
 SLICE = 20_000  # rows that one run deletes from one table at most
@@ -114,6 +114,10 @@ KEPT = (
     (schema.contact_points, schema.contact_points.c.at, 1, 400),
     (schema.health_points, schema.health_points.c.at, 1, 400),
     (schema.listening, schema.listening.c.until, 1, 400),
+    (schema_orders.orders, schema_orders.orders.c.issued, 1, 400),
+    (schema_orders.order_pieces, schema_orders.order_pieces.c.received, 1, 60),
+    (schema_orders.order_results, schema_orders.order_results.c.received, 1, 90),
+    (schema_orders.device_audit, schema_orders.device_audit.c.received, 1, 800),
     (schema.received, schema.received.c.updated, 1, 800),  # longer than events: they must not be taken twice
 )
 

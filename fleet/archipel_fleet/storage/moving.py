@@ -6,7 +6,7 @@ belonged to any site: that follows it, unless somebody had given it to another c
 
 import sqlalchemy as sa
 
-from archipel_fleet.storage import schema
+from archipel_fleet.storage import admitting, schema, schema_orders
 from archipel_fleet.storage.rows import NODE_COLUMNS, Node
 
 LEFT = ""  # the state of a health point that ends a node's part in a site's health
@@ -38,7 +38,7 @@ def move_history(
             sa.update(table).where(table.c.node_id == node.node_id).values(customer=node.customer)
         )
     if was_alone:
-        for owned in (schema.events, schema.gaps, schema.health_points):
+        for owned in (schema.events, schema.gaps, schema.health_points, *schema_orders.OF_NODES):
             connection.execute(
                 sa.update(owned)
                 .where(
@@ -90,6 +90,9 @@ def assign(connection: sa.Connection, site_id: str, customer: str) -> bool:
         schema.gaps,
         schema.contact_points,
         schema.health_points,
+        *schema_orders.OWNED,
+        schema_orders.fleet_audit,
     ):
         connection.execute(sa.update(table).where(table.c.site_id == site_id).values(customer=customer))
+    admitting.follow(connection, site_id, members, customer)
     return True

@@ -1,7 +1,8 @@
 """Which site a node belongs to, and what sites are made of their nodes: contact, health, counts. Part of a batch.
 
-A node that names no site is shown as a site of its own, under its node id. Sites come about in the customer `default`;
-a node belongs to its site's customer. What another customer's node said before it came here stays where it was.
+A node that names no site is shown as a site of its own, under its node id. Sites come about in the customer of the device
+that brings them, else in `default`; a node belongs to its site's customer. What another customer's node said before it came
+here stays where it was.
 """
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from archipel_fleet.domain import contact, health
 from archipel_fleet.domain.summary import text
 from archipel_fleet.ports import Arrival
 from archipel_fleet.storage import bulk, schema
+from archipel_fleet.storage.admitting import customer_of
 from archipel_fleet.storage.moving import move_history, remove_state
 from archipel_fleet.storage.rows import Node, Site, Summed
 from archipel_fleet.storage.working import Held, Working
@@ -102,11 +104,15 @@ class Places:
     def _enter(self, node: Node, site_id: str, name: str) -> Held:
         home = site_id or node.node_id
         self._working.load_sites(self._connection, [home])
-        held = self._working.held(home) or self._working.add_site(Site(site_id=home, name=name or home))
+        held = self._working.held(home) or self._working.add_site(self._new_site(home, name, node))
         node.customer = held.site.customer
         self._working.place(node, home)
         self._contents.add(home)
         return held
+
+    def _new_site(self, site_id: str, name: str, node: Node) -> Site:
+        customer = customer_of(self._connection, node.node_id)
+        return Site(site_id=site_id, name=name or site_id, customer=customer)
 
     def _move(self, node: Node, site_id: str, arrival: Arrival) -> None:
         before, customer = node.site_id, node.customer

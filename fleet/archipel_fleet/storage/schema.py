@@ -7,28 +7,15 @@ one clustered by its key they would cost three times the space.
 
 import sqlalchemy as sa
 
-METADATA = sa.MetaData()
+from archipel_fleet.storage import schema_devices, schema_orders
+from archipel_fleet.storage.columns import METADATA as METADATA
+from archipel_fleet.storage.columns import flag as _flag
+from archipel_fleet.storage.columns import key as _key
+from archipel_fleet.storage.columns import number as _number
+from archipel_fleet.storage.columns import text as _text
+from archipel_fleet.storage.columns import time as _time
+
 DEFAULT_CUSTOMER = "default"
-
-
-def _key(name: str, kind: type[sa.types.TypeEngine[str]] = sa.String) -> "sa.Column[str]":
-    return sa.Column(name, kind, primary_key=True)
-
-
-def _text(name: str, default: str = "") -> "sa.Column[str]":
-    return sa.Column(name, sa.String, nullable=False, server_default=default)
-
-
-def _number(name: str, default: str = "0") -> "sa.Column[int]":
-    return sa.Column(name, sa.BigInteger, nullable=False, server_default=default)
-
-
-def _time(name: str) -> "sa.Column[int | None]":
-    return sa.Column(name, sa.BigInteger, nullable=True)
-
-
-def _flag(name: str) -> "sa.Column[bool]":
-    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
 
 
 def _summary() -> list["sa.Column[object]"]:
@@ -184,5 +171,8 @@ health_points = sa.Table(
     _text("state"),
 )  # fmt: skip
 
-OWNED = (sites, nodes, node_states, received, events, gaps, metrics, contact_points, health_points)
+OWNED = (
+    sites, nodes, node_states, received, events, gaps, metrics, contact_points, health_points,
+    *schema_devices.OWNED, *schema_orders.OWNED,
+)  # fmt: skip
 """Every table whose rows belong to a customer through a site or node."""

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from archipel_fleet.domain.contact import LISTENING_SLACK
-from archipel_fleet.ports import Arrival, Clock, StoreFailed, Taken
+from archipel_fleet.ports import Arrival, Clock, Note, StoreFailed, Taken
 from archipel_fleet.records import (
     Account,
     EventRow,
@@ -35,7 +35,10 @@ from archipel_fleet.storage import (
     migrating,
     registering,
     schema,
+    standing,
 )
+from archipel_fleet.storage.booking import SqlBook
+from archipel_fleet.storage.enrolling import SqlDevices
 from archipel_fleet.storage.failures import translated
 from archipel_fleet.storage.taking import Batch, Context
 from archipel_fleet.storage.working import Working
@@ -59,6 +62,18 @@ class _Base:
         self._assignments = ""
         self._live = False  # whether the stretch of listening is of this process
         self._retained: tuple[int, float] | None = None
+        self._devices = SqlDevices(self._reading, self._writing, clock)
+        self._book = SqlBook(self._reading, self._writing, self._incarnation)
+
+    @property
+    def devices(self) -> SqlDevices:
+        """See ports.Store."""
+        return self._devices
+
+    @property
+    def book(self) -> SqlBook:
+        """See ports.Store."""
+        return self._book
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -148,6 +163,22 @@ class _Intake(_Base):
         if counted != self._assignments:
             self._working.forget()
             self._assignments = counted
+
+    def noted(self, notes: Sequence[Note], now: int) -> frozenset[str]:
+        """See ports.Intake."""
+        nodes = schema.nodes
+        wanted = {one.node_id for one in notes}
+        with self._writing() as connection:
+            rows = connection.execute(
+                sa.select(nodes.c.node_id, nodes.c.site_id, nodes.c.customer).where(
+                    nodes.c.node_id.in_(wanted)
+                )
+            )
+            whose = {row.node_id: (row.node_id, row.site_id, row.customer) for row in rows}
+            for one in notes:
+                if one.node_id in whose:
+                    standing.note(connection, whose[one.node_id], one.code, one.detail, now)
+        return frozenset(site_id for _, site_id, _ in whose.values())
 
     def listening(self, since: int, now: int) -> None:
         """See ports.Intake."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from archipel_contract.audit import AuditEntries
+from archipel_contract.commands import Result as OrderResult
 from archipel_contract.link import epochs
 from archipel_contract.link.messages import (
     Ask,
@@ -28,13 +30,15 @@ from archipel_fleet.domain import contact
 from archipel_fleet.domain.reckoning import boot_began
 from archipel_fleet.domain.summary import number, text
 from archipel_fleet.ports import Arrival, Taken
+from archipel_fleet.storage import auditing
 from archipel_fleet.storage.placing import Places
 from archipel_fleet.storage.rows import Epoch, Node
+from archipel_fleet.storage.standing import Standings
 from archipel_fleet.storage.stating import States
 from archipel_fleet.storage.telling import History
 from archipel_fleet.storage.working import EpochKey, Working
 
-SEQUENCED = (FullState, DeltaState, Event, Gap, Metrics)
+SEQUENCED = (FullState, DeltaState, Event, Gap, Metrics, OrderResult, AuditEntries)
 
 
 @dataclass(slots=True)
@@ -80,6 +84,7 @@ class Batch:
         self._places = Places(context.connection, context.working, context.listened)
         self._states = States(context.connection)
         self._history = History(context.connection)
+        self._standings = Standings(context.connection, context.incarnation)
         self.result = Result()
         self._handlers: dict[type[Any], Callable[[Node, Epoch, Arrival], bool]] = {
             FullState: self._state,
@@ -87,6 +92,8 @@ class Batch:
             Event: self._event,
             Gap: self._gap,
             Metrics: self._metrics,
+            OrderResult: self._order_result,
+            AuditEntries: self._audit,
         }
 
     def run(self, arrivals: Sequence[Arrival]) -> Taken:
@@ -173,7 +180,11 @@ class Batch:
         self._places.content_changed(node)
         self._still_so(node, said.state_hash, arrival.received)
         self.result.welcomes[node.node_id] = Welcome(
-            incarnation=self._context.incarnation, connection=said.connection, state_hash=node.state_hash
+            incarnation=self._context.incarnation,
+            connection=said.connection,
+            state_hash=node.state_hash,
+            nonce=said.nonce,
+            audit=self._standings.hello(node, said, arrival.received),
         )
 
     def _who(self, node: Node, arrival: Arrival, said: Hello) -> None:
@@ -269,6 +280,24 @@ class Batch:
         self._touched(target)
         self._places.content_changed(node)
         return True
+
+    def _order_result(self, node: Node, _: Epoch, arrival: Arrival) -> bool:
+        if self._standings.result(node, arrival.body, arrival.received):
+            self._places.content_changed(node)
+        return True
+
+    def _audit(self, node: Node, epoch: Epoch, arrival: Arrival) -> bool:
+        waits = (
+            bool(epoch.done.missing(1, arrival.envelope.sequence - 1))
+            if arrival.envelope.sequence > 1
+            else False
+        )
+        whose = {"node_id": node.node_id, "site_id": node.site_id, "customer": node.customer}
+        problem = auditing.receive(self._context.connection, whose, arrival.body, (arrival.received, waits))
+        if problem:
+            self._standings.misfit(node, problem, arrival.received)
+        self._places.content_changed(node)
+        return problem is not None
 
 
 def _another_start(numbers: Sequence[int], known: int) -> bool:

@@ -57,7 +57,7 @@ class Frame:
     @property
     def menu(self) -> tuple[tuple[str, str], ...]:
         """Key of the word, and address."""
-        entries = (("sites", "/sites"), ("nodes", "/nodes"))
+        entries = (("sites", "/sites"), ("nodes", "/nodes"), ("devices", "/devices"), ("audit", "/audit"))
         is_admin = self.account is not None and self.account.role is AccountRole.ADMIN
         return (*entries, ("accounts", "/accounts")) if is_admin else entries
 

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from archipel_contract.catalogue import web as words
 from archipel_fleet.api.context import Context
-from archipel_fleet.web.pages import accounts, errors, nodes, session, sites, stream
+from archipel_fleet.web.pages import accounts, audit, devices, errors, nodes, orders, session, sites, stream
 from archipel_fleet.web.rendering import STATIC, YEAR, Rendering, templates
 
 
@@ -21,7 +21,7 @@ def mount(app: FastAPI, context: Context) -> None:
     prepare()
     app.state.rendering = Rendering(context.clock)
     app.state.problem_page = errors.page
-    for kind in (sites, nodes, session, accounts, stream):
+    for kind in (sites, nodes, devices, session, accounts, orders, audit, stream):
         app.include_router(kind.router, include_in_schema=False)
     app.mount("/static", Assets(directory=STATIC), name="static")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archipel_agent.api.roles import Caller, Callers, Peer, SystemAccounts, peer_of
-from archipel_contract.api import ENDPOINTS, AccessRole, Endpoint
+from archipel_contract.api import ENDPOINTS, AccessRole, ClockWish, Endpoint, EnrolmentWish
 from archipel_contract.client import AgentClient, ApiRefused
 from archipel_contract.jobs import JobRequest, Verb
 from tests.fakes.service import JOB_ID, ScriptedService
@@ -20,6 +20,11 @@ ROLES = {
     1001: AccessRole.VIEW,
     1002: None,
     4711: None,  # a uid without a user
+}
+BODIES = {
+    JobRequest: JobRequest(verb=Verb.UP),
+    ClockWish: ClockWish(at="2026-11-22T14:05:00Z"),
+    EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),
 }
 
 
@@ -51,7 +56,7 @@ def status(client: AgentClient, endpoint: Endpoint) -> int:
             next(stream)
             stream.close()
         else:
-            client.call(endpoint.name, JobRequest(verb=Verb.UP) if endpoint.request else None, 5, **words)
+            client.call(endpoint.name, BODIES.get(endpoint.request), 5, **words)
     except ApiRefused as refused:
         assert refused.problem.error == "not-permitted"
         assert endpoint.role.name.lower() in refused.problem.message

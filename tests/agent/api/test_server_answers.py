@@ -11,11 +11,13 @@ import pytest
 from archipel_agent.api.handlers import HANDLERS, TableMismatch
 from archipel_agent.api.server import ApiServer
 from archipel_agent.service import Refused
-from archipel_contract.api import ENDPOINTS, MAX_BODY_BYTES, AccessRole, Problem
+from archipel_contract.api import ENDPOINTS, MAX_BODY_BYTES, AccessRole, ClockWish, EnrolmentWish, Problem
 from archipel_contract.client import AgentClient, ApiRefused
 from archipel_contract.jobs import JobRequest, Verb
 from tests.agent.api.conftest import said
 from tests.fakes.service import FACTS, JOB_ID, NODE_ID, NOT_ROOT, SITE, ScriptedService
+
+NOON = "2026-11-22T12:00:00+00:00"
 
 
 def refused(client: AgentClient, name: str, body: object = None, **words: str) -> tuple[int, Problem]:
@@ -31,9 +33,21 @@ def test_every_plain_endpoint_answers_with_the_type_the_table_promises(client: A
     words = {"job": {"job_id": JOB_ID}, "cancel_job": {"job_id": JOB_ID}}
     for endpoint in ENDPOINTS:
         if not endpoint.stream and endpoint.name != "start_job":
-            body = request if endpoint.request else None
+            wishes = {
+                JobRequest: request,
+                ClockWish: ClockWish(at=NOON),
+                EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),
+            }
+            body = wishes.get(endpoint.request)
             answer = client.call(endpoint.name, body, 5, **words.get(endpoint.name, {}))
             assert isinstance(answer, endpoint.response), endpoint.name
+
+
+def test_the_time_a_person_says_reaches_the_service_with_who_said_it(
+    client: AgentClient, service: ScriptedService
+) -> None:
+    client.call("set_clock", ClockWish(at=NOON))
+    assert service.clock_wishes == [(NOON, "root")]
 
 
 def test_what_the_service_says_arrives_unchanged(client: AgentClient, service: ScriptedService) -> None:

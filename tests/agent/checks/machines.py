@@ -1,14 +1,17 @@
 """Evidence for the tests of checks: a machine on which all is well, and one of which nothing could be read."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from archipel_agent.checks.base import Evidence, Phase
+from archipel_agent.clocks import TrustedTime
+from archipel_agent.k3s.certificates import Certificate
 from archipel_contract.facts import (
     Cgroups,
     ClockQuality,
+    ClockSource,
     DiskSpace,
     InitSystem,
     Nic,
@@ -78,6 +81,21 @@ GOOD = Evidence(
         ),
     ),
     clock=ClockQuality.SYNCHRONIZED,
+    time=TrustedTime(
+        now=NOW,
+        quality=ClockQuality.SYNCHRONIZED,
+        floor=NOW,
+        source=ClockSource.TIME_SERVER,
+        checks_dates=True,
+    ),
+    certificates=(
+        Certificate(
+            file="server/tls/client-admin.crt",
+            kind="server",
+            begins=NOW - timedelta(days=65),
+            ends=NOW + timedelta(days=300),
+        ),
+    ),
     is_root=True,
     site=SITE,
     k3s=K3sStatus(state=ServiceState.RUNNING, version="v1.36.3+k3s1", pid=812),

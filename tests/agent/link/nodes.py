@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archipel_agent.host.clock import SystemClock, SystemEntropy
 from archipel_agent.link.engine import Budget
+from archipel_agent.link.identity import LinkIdentity, Nobody
 from archipel_agent.link.link import Link, LinkParts
 from archipel_agent.state.database import StateUnusable
 from archipel_contract.facts import ClockQuality, NodeFacts, NodeUsage
@@ -27,6 +28,7 @@ from tests.fakes.clock import VirtualClock
 NODE = "n-0000000000000000"
 SITE = "s-0000000000000000"
 OTHER_SITE = "s-0000000000000001"
+NOBODY = Nobody()
 ALWAYS_ON = LinkPlan()
 DIAL_IN = LinkPlan(mode=LinkMode.DIAL_IN, every=3600)
 
@@ -113,7 +115,13 @@ def note(text: str) -> Event:
 class VirtualNode:
     """A node whose agent can be killed and started again; everything happens in virtual time, in the test's thread."""
 
-    def __init__(self, directory: Path, plan: LinkPlan = ALWAYS_ON, budget: Budget = Budget()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        plan: LinkPlan = ALWAYS_ON,
+        budget: Budget = Budget(),
+        identity: LinkIdentity = NOBODY,
+    ) -> None:
         self.clock = VirtualClock()
         self.broker = FakeBroker(self.clock)
         self.carrier = FakeCarrier(self.broker)
@@ -121,7 +129,7 @@ class VirtualNode:
         self.outbox = directory / "outbox.db"
         self.free: int | None = None
         self.report = report()
-        self._plan, self._budget = plan, budget
+        self._plan, self._budget, self._identity = plan, budget, identity
         self._starts = 0
         self.link = self._new()
 
@@ -139,6 +147,7 @@ class VirtualNode:
                 carrier=lambda: self.carrier,
                 free_bytes=lambda: self.free,
                 budget=self._budget,
+                identity=self._identity,
             )
         )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from archipel_agent.compose import open_core, open_link
+from archipel_agent.compose import open_core
 from archipel_agent.core import Core
 from archipel_agent.link import making
-from archipel_agent.link.link import Link
+from archipel_agent.linking import open_link
 from archipel_agent.paths import Paths
 from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.scenario import Scenario
@@ -20,13 +20,13 @@ from tests.fakes.clock import VirtualClock
 
 NOTHING_LOADED = """
 import sys
-from archipel_agent import compose, daemon
+from archipel_agent import daemon, linking
 from archipel_agent.settings import Settings
 class Bare:
-    store = None
-assert compose.open_link(Bare(), Settings()) is None
-loaded = [name for name in sys.modules if name.startswith(("paho", "archipel_agent.link", "archipel_contract.link"))]
-print(*[name for name in loaded if "paho" in name or name.startswith("archipel_agent.link")])
+    store = object()
+linking.open_link(Bare(), Settings()).look()
+loaded = [name for name in sys.modules if name.startswith(("paho", "archipel_agent.", "archipel_contract.link", "cryptography"))]
+print(*[name for name in loaded if "paho" in name or name.startswith(("archipel_agent.link.", "archipel_agent.identity", "archipel_agent.remote", "cryptography"))])
 """
 
 
@@ -40,7 +40,7 @@ def core(root: Path, settings: Settings) -> Core:
 
 def test_without_a_broker_there_is_no_link_and_the_report_says_so(tmp_path: Path) -> None:
     one = core(tmp_path, Settings())
-    assert open_link(one, Settings()) is None
+    open_link(one, Settings()).start()
     assert one.turn().link.state is LinkState.OFF
 
 
@@ -54,8 +54,7 @@ def test_with_a_broker_every_turn_goes_to_the_outbox_and_the_report_shows_the_li
     settings = Settings(broker="mqtt://user:secret@127.0.0.1:1", link_mode="dial-in")
     one = core(tmp_path, settings)
     link = open_link(one, settings)
-    assert isinstance(link, Link)
-    link.start(in_thread=False)
+    link.start()
     one.turn()
     shown = one.turn().link
     assert (shown.mode, shown.broker) == (LinkMode.DIAL_IN, "mqtt://user@127.0.0.1:1")
@@ -67,7 +66,9 @@ def test_with_a_broker_every_turn_goes_to_the_outbox_and_the_report_shows_the_li
 def test_a_broker_that_cannot_be_meant_is_a_finding_and_the_agent_runs_on(tmp_path: Path) -> None:
     settings = Settings(broker="http://127.0.0.1")
     one = core(tmp_path, settings)
-    assert open_link(one, settings) is None
+    link = open_link(one, settings)
+    link.start()
+    link.look()
     report = one.turn()
     assert (report.link.state, report.link.code) == (LinkState.AWAY, "link-broker-wrong")
     assert "link-broker-wrong" in {finding.code for finding in report.findings}

@@ -123,7 +123,7 @@ def test_a_network_that_takes_nothing_fills_up_to_the_limit_and_no_further() -> 
         over.wait(8)
 
     with ScriptedBroker(play) as broker:
-        link = MqttCarrier(broker.url, NODE, waiting_limit=1 << 20)
+        link = MqttCarrier(broker.url, NODE)
         link.open()
         taken = 0
         while link.send(said(b"x" * 100_000, qos=0)):

@@ -46,8 +46,12 @@ def test_every_promised_command_is_there() -> None:
         "restore",
         "broker-config",
     }
+    promised |= {"devices", "approve", "refuse", "rename", "revoke", "decommission"}
+    promised |= {f"token {word}" for word in ("new", "list", "remove")}
     promised |= {f"accounts {word}" for word in ("list", "add", "password", "remove")}
     promised |= {f"customers {word}" for word in ("list", "add", "assign")}
+    changing = ("rotate", "delegate", "revoke", "propose", "sign", "accept")
+    promised |= {f"keys {word}" for word in ("init", "show", "new", *changing, "recover", "export-root")}
     assert promised | {"completion"} == {" ".join(words) for words in ALL}
 
 

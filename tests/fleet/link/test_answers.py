@@ -6,7 +6,9 @@ import hypothesis
 import hypothesis.strategies as st
 
 from archipel_contract.link import envelope, topics
+from archipel_contract.link.epochs import Lane, new_epoch
 from archipel_contract.link.messages import Ack, Ask, EpochAck, Wanted, Welcome
+from archipel_contract.trust.keys import SoftwareSigner, new_fleet_key
 from archipel_contract.wire import from_data, to_data
 from archipel_fleet.link.answers import ack_wire, answers, wire
 from archipel_fleet.ports import Taken
@@ -49,3 +51,15 @@ def test_welcome_comes_before_acknowledgement_and_each_to_its_node_and_shard() -
 def test_nothing_is_said_to_a_node_whose_shard_is_not_known_or_that_has_nothing_acknowledged() -> None:
     taken = Taken(acks={NODE: (), OTHER: (EpochAck(epoch=1),)}, welcomes={OTHER: Welcome(incarnation="x")})
     assert list(answers(taken, {NODE: 1}, NOW)) == []
+
+
+def test_an_acknowledgement_that_lets_go_of_events_is_signed_and_names_its_node() -> None:
+    signer = SoftwareSigner(new_fleet_key())
+    event, sample = (new_epoch(3, lane, lambda count: bytes(count)) for lane in (Lane.EVENT, Lane.METRIC))
+    frame, read = envelope.from_wire(
+        ack_wire((EpochAck(epoch=event),), NOW, signer, NODE), lambda frame: None
+    )
+    signer.public.verify(frame.payload, frame.signatures[0].value)
+    assert from_data(Ack, read.body) == Ack(acks=(EpochAck(epoch=event),), node=NODE)
+    frame, _ = envelope.from_wire(ack_wire((EpochAck(epoch=sample),), NOW, signer, NODE))
+    assert frame.signatures == ()

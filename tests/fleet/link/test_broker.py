@@ -14,7 +14,8 @@ from archipel_contract.link import topics
 from archipel_contract.link.carrier import Outgoing
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_fleet.link import broker as embedded
-from archipel_fleet.link.broker import BrokerFailed, EmbeddedBroker, find_program, mosquitto_configuration
+from archipel_fleet.link import broker_mosquitto
+from archipel_fleet.link.broker import BrokerFailed, EmbeddedBroker, find_program
 from tests.brokers.listening import heard, lost
 from tests.brokers.servers import await_true, free_port
 
@@ -158,7 +159,7 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_the_configuration_for_mosquitto_keeps_it_on_this_machine(tmp_path: Path) -> None:
     # That mosquitto takes it, every test with a mosquitto shows.
-    lines = mosquitto_configuration(1999, tmp_path).splitlines()
+    lines = broker_mosquitto.plain(1999, tmp_path).splitlines()
     assert "listener 1999 127.0.0.1" in lines and f"persistence_location {tmp_path}/" in lines
     assert not any(line.startswith("user ") for line in lines)
-    assert "user fleet" in mosquitto_configuration(1999, tmp_path, "fleet").splitlines()
+    assert "user fleet" in broker_mosquitto.plain(1999, tmp_path, "fleet").splitlines()

@@ -2,7 +2,7 @@
 
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import worst
-from archipel_contract.status import Health, K3sStatus, LinkState, Report, ServiceState
+from archipel_contract.status import Health, K3sStatus, LinkState, Membership, Report, ServiceState
 from archipel_tui.store import Scene
 from archipel_tui.text import (
     Line,
@@ -41,6 +41,16 @@ _LINK = {
 }
 
 
+_MEMBER = {
+    Membership.WAITING: ("!", "warn"),
+    Membership.PENDING: ("!", "warn"),
+    Membership.ENROLLED: ("+", "good"),
+    Membership.REFUSED: ("x", "bad"),
+    Membership.EXPIRED: ("!", "warn"),
+    Membership.UNKNOWN: ("?", "soft"),
+}
+
+
 def this_box(scene: Scene, cells: int) -> list[Line]:
     """State, node, k3s, pods, clock, agent."""
     report, words = scene.picture.report, scene.words
@@ -64,7 +74,35 @@ def this_box(scene: Scene, cells: int) -> list[Line]:
         found += labelled(words("fact.site"), f"{network.node_ip} ({network.interface})", cells, LABEL)
     if report.link.state is not LinkState.OFF:
         found += labelled(words("fact.link"), *_link(report, scene, cells))
+    if report.enrolment.state is not Membership.NONE:
+        found += labelled(words("fact.member"), *_member(report, scene, cells))
     return found
+
+
+def _member(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, str]:
+    """How the box stands with its fleet: text, cells, width of the label, style. The code is what somebody reads aloud."""
+    words, enrolment = scene.words, report.enrolment
+    mark, style = _MEMBER[enrolment.state]
+    parts = [f"{mark} {words(f'member.{enrolment.state}')}"]
+    if enrolment.state is Membership.PENDING and enrolment.claim:
+        parts.append(words("member.code", claim=clean(enrolment.claim)))
+    name = clean(enrolment.fleet or enrolment.address)
+    if name:
+        parts.append(name)
+    if enrolment.display_name:
+        parts.append(words("member.as", name=clean(enrolment.display_name)))
+    if enrolment.certificate_until:
+        parts.append(words("member.until", date=clean(enrolment.certificate_until[:10])))
+    return ", ".join(parts), cells, LABEL, style
+
+
+def claim(report: Report) -> list[Line]:
+    """The code that somebody at the fleet compares, set off so that it can be read from a step away; else nothing."""
+    enrolment = report.enrolment
+    if enrolment.state is not Membership.PENDING or not enrolment.claim:
+        return []
+    spread = " ".join(clean(enrolment.claim))
+    return [line(("", "")), line((f"   {spread}", "strong")), line(("", ""))]
 
 
 def _link(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, str]:
@@ -120,7 +158,7 @@ def advice(scene: Scene, cells: int) -> list[Line]:
     report, words = scene.picture.report, scene.words
     if report is None:
         return []
-    found: list[Line] = []
+    found = claim(report)
     if report.health is Health.WORKING:
         found += _working(scene, cells)
     finding = worst(report.findings)
@@ -138,7 +176,7 @@ def advice(scene: Scene, cells: int) -> list[Line]:
         if len(report.findings) > 1:
             keys.append(words("advice.more", count=len(report.findings) - 1))
         return found + labelled("", "  ".join(keys), cells, style="soft")
-    return found or _state(report, scene, cells)
+    return [*found, *_state(report, scene, cells)] if report.health is not Health.WORKING else found
 
 
 def _working(scene: Scene, cells: int) -> list[Line]:

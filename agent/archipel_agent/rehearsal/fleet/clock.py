@@ -60,6 +60,10 @@ class MachineClock:
         self._offset, self._drift = offset, drift
         self._drifts_since = self._base.monotonic()
 
+    def put_right(self, at: datetime) -> None:
+        """Show `at` from now on, as somebody who set the clock by hand wants it."""
+        self.go_wrong(at - self._base.now())
+
     def go_right(self) -> None:
         """Show the true time again."""
         self.go_wrong(timedelta())

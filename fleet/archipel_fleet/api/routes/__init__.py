@@ -2,9 +2,28 @@
 
 from fastapi import FastAPI
 
-from archipel_fleet.api.routes import accounts, changes, findings, meta, session, sites
+from archipel_fleet.api.routes import (
+    accounts,
+    audit,
+    changes,
+    devices,
+    findings,
+    meta,
+    orders,
+    session,
+    sites,
+)
 
-ROUTERS = (session.router, sites.router, findings.router, changes.router, accounts.router)
+ROUTERS = (
+    session.router,
+    sites.router,
+    findings.router,
+    changes.router,
+    accounts.router,
+    devices.router,
+    orders.router,
+    audit.router,
+)
 
 
 def add(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ from archipel_fleet.api.auth import Admin, Asking, Here, OperatorOfAll
 from archipel_fleet.api.problems import Refusal, not_found
 from archipel_fleet.api.routes.session import Secret
 from archipel_fleet.api.routes.shapes import PRINTABLE, Name, SiteName, refusals
+from archipel_fleet.order_records import Deed
 from archipel_fleet.records import Account, AccountRole, SiteRow
 
 router = APIRouter(tags=["accounts"])
@@ -74,7 +75,7 @@ def put_account(name: AccountName, wanted: Wanted, here: Here, admin: Admin) -> 
     """Make or change an account. Its sessions end."""
     made = Account(name=name, role=wanted.role, customer=wanted.customer, disabled=wanted.disabled)
     try:
-        here.accounts.put(made, wanted.password)
+        here.accounts.put(made, wanted.password, by=admin.name)
     except (AccountInvalid, PasswordUnfit) as error:
         raise _invalid(error) from error
     return made
@@ -89,7 +90,7 @@ def put_account(name: AccountName, wanted: Wanted, here: Here, admin: Admin) -> 
 def give_password(name: AccountName, given: NewPassword, here: Here, admin: Admin) -> None:
     """Give an account a new password. Its sessions end."""
     try:
-        here.accounts.put(_account(here, name), given.password)
+        here.accounts.put(_account(here, name), given.password, by=admin.name)
     except (AccountInvalid, PasswordUnfit) as error:
         raise _invalid(error) from error
 
@@ -103,7 +104,7 @@ def give_password(name: AccountName, given: NewPassword, here: Here, admin: Admi
 def remove_account(name: AccountName, here: Here, admin: Admin) -> None:
     """Remove an account. Its sessions end."""
     try:
-        removed = here.accounts.remove(name)
+        removed = here.accounts.remove(name, by=admin.name)
     except AccountInvalid as error:
         raise Refusal(409, "account-needed", f"{error}.") from error
     if not removed:
@@ -127,7 +128,7 @@ def customers(here: Here, asking: Asking) -> tuple[str, ...]:
 def add_customer(given: NewCustomer, here: Here, admin: Admin) -> NewCustomer:
     """Add a customer, to whom sites and accounts can then be given."""
     try:
-        added = here.accounts.add_customer(given.name)
+        added = here.accounts.add_customer(given.name, by=admin.name)
     except AccountInvalid as error:
         raise Refusal(422, "customer-invalid", f"{error}.", "Choose another name.") from error
     if not added:
@@ -143,6 +144,11 @@ def assign(site: SiteName, given: Owner, here: Here, asking: OperatorOfAll) -> S
         raise not_found("site", site)
     if not here.store.assign(found.site.site_id, given.customer):
         raise not_found("customer", given.customer)
+    params = {"from": found.site.customer, "to": given.customer}
+    deed = Deed(
+        actor=f"fleet:{asking.name}", action="site-assigned", params=params, site_id=found.site.site_id
+    )
+    here.store.book.record(deed, here.clock.now())
     here.live.publish(frozenset({found.site.site_id}))
     after = here.store.site(asking.scope, found.site.site_id, here.clock.now())
     return found.site if after is None else after.site

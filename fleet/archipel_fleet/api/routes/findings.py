@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 
 from archipel_contract import catalogue
 from archipel_fleet.api.auth import Asking, Here
+from archipel_fleet.api.noticed import with_noticed
 from archipel_fleet.api.problems import not_found
 from archipel_fleet.api.routes.shapes import PRINTABLE, Language, SiteName, refusals
 from archipel_fleet.api.why import Explained, Why, why
@@ -23,7 +24,7 @@ def explain_site(site: SiteName, here: Here, asking: Asking, lang: Language = "e
     found = here.store.site(asking.scope, site, here.clock.now())
     if found is None:
         raise not_found("site", site)
-    return why(found, lang)
+    return why(with_noticed(here, found), lang)
 
 
 @router.get("/findings/{code}", responses=refusals(404), summary="What a finding means")

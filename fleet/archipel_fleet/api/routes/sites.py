@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archipel_contract.status import Health
 from archipel_fleet.api.auth import Asking, Here
+from archipel_fleet.api.noticed import with_noticed
 from archipel_fleet.api.problems import not_found
 from archipel_fleet.api.routes.shapes import LATEST, NodeId, SiteName, Text, refusals
 from archipel_fleet.records import (
@@ -80,7 +81,7 @@ def site(site: SiteName, here: Here, asking: Asking) -> SiteDetail:
     found = here.store.site(asking.scope, site, here.clock.now())
     if found is None:
         raise not_found("site", site)
-    return found
+    return with_noticed(here, found)
 
 
 @router.get("/nodes", responses=refusals(), summary="Nodes")

@@ -87,7 +87,7 @@ def add(
     words, given = words_of(request), Given(name=name.strip(), role=role, customer=customer)
     try:
         account = _checked(words, here, given, password)
-        put(words, here, account, password)
+        put(words, here, account, password, admin.name)
     except FormRefused as error:
         return _shown(request, here, given, said=str(error), status=error.status)
     return _done("added", account.name)
@@ -101,7 +101,7 @@ def set_password(
     words = words_of(request)
     try:
         _check_password(words, password)
-        put(words, here, _existing(words, here, name), password)
+        put(words, here, _existing(words, here, name), password, admin.name)
     except FormRefused as error:
         return _shown(request, here, said=str(error), status=error.status)
     return _done("changed", name)
@@ -114,7 +114,7 @@ def remove(request: Request, here: Here, admin: Admin, name: Text = "") -> Respo
     try:
         if name == admin.name:
             raise FormRefused(words("account.not-yourself"))
-        here.accounts.remove(_existing(words, here, name).name)
+        here.accounts.remove(_existing(words, here, name).name, by=admin.name)
     except FormRefused as error:
         return _shown(request, here, said=str(error), status=error.status)
     except AccountInvalid:
@@ -122,10 +122,10 @@ def remove(request: Request, here: Here, admin: Admin, name: Text = "") -> Respo
     return _done("removed", name)
 
 
-def put(words: Words, here: Context, account: Account, password: str) -> None:
+def put(words: Words, here: Context, account: Account, password: str, by: str) -> None:
     """Make or change an account; raise FormRefused."""
     try:
-        here.accounts.put(account, password)
+        here.accounts.put(account, password, by=by)
     except PasswordUnfit as error:
         raise FormRefused(words("account.bad-password-name")) from error
     except AccountInvalid as error:

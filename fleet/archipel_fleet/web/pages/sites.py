@@ -6,9 +6,12 @@ Added by `routes.mount`. A page and its moving part are one address: htmx asks f
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from archipel_contract.commands import Action
 from archipel_fleet.api.auth import Asking, Here
 from archipel_fleet.api.context import Context
+from archipel_fleet.api.noticed import with_noticed
 from archipel_fleet.api.problems import not_found
+from archipel_fleet.orders import rules
 from archipel_fleet.records import Account, MetricSeries, SiteDetail
 from archipel_fleet.web.pages.reading import address_of, refuse_bad_address
 from archipel_fleet.web.rendering import Around, show, words_of
@@ -16,6 +19,14 @@ from archipel_fleet.web.views import ages, query, site, sites
 
 EVENTS = 50  # of a timeline's page
 NODES_WITH_CURVES = 12  # of a site; more would make the page heavier than it helps
+ORDERS = 10  # of a site, the newest
+VERBS = (
+    Action.LOGS,
+    Action.DOCTOR,
+    Action.SUPPORT,
+    Action.RESTART,
+    Action.KUBECTL,
+)  # what a page has a button for
 STREAM = "/live"
 
 
@@ -58,6 +69,7 @@ def one_site(site_id: str, request: Request, here: Here, asking: Asking) -> Resp
     found = here.store.site(asking.scope, site_id, now)
     if found is None:
         raise not_found("site", site_id)
+    found = with_noticed(here, found)
     words = words_of(request)
     view = site.view(words, found, _history(here, asking, found, before, now), now)
     around = Around(
@@ -68,7 +80,8 @@ def one_site(site_id: str, request: Request, here: Here, asking: Asking) -> Resp
         summary=here.store.summary(asking.scope, now),
         away_window=site.WINDOW,
     )
-    return show(request, "site.html", around, view=view)
+    verbs = [one for one in VERBS if rules.may(asking, one)]
+    return show(request, "site.html", around, view=view, verbs=verbs)
 
 
 def _before(request: Request) -> int | None:
@@ -93,4 +106,5 @@ def _history(here: Context, asking: Account, found: SiteDetail, before: int | No
         metrics=metrics,
         before=before,
         limit=EVENTS,
+        orders=store.book.orders(scope, site_id, limit=ORDERS),
     )

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from archipel_contract.catalogue.web import Words
 from archipel_contract.status import Health
+from archipel_fleet.order_records import OrderRow
 from archipel_fleet.records import ContactState, EventRow, MetricSeries, PodRow, SiteDetail, SiteRow, Span
-from archipel_fleet.web.views import ages, badges, spans, timeline
+from archipel_fleet.web.views import ages, badges, orders, spans, timeline
 from archipel_fleet.web.views.ages import Moment
 from archipel_fleet.web.views.badges import Badge
 from archipel_fleet.web.views.findings import FindingView, findings
 from archipel_fleet.web.views.metrics import NodeCurves, node_curves
 from archipel_fleet.web.views.nodes import NodeDetail, detail
+from archipel_fleet.web.views.orders import OrderLine
 from archipel_fleet.web.views.spans import Strip
 from archipel_fleet.web.views.timeline import Entry, GapLine
 
@@ -56,6 +58,7 @@ class History:
     metrics: Mapping[str, MetricSeries]  # by node id
     before: int | None  # the timeline's place; None is its head
     limit: int
+    orders: Sequence[OrderRow] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,9 @@ class SiteView:
     is_head: bool
     gaps: tuple[GapLine, ...]
     window: str
+    orders: tuple[OrderLine, ...]
+    choices: tuple[tuple[str, str], ...]
+    """Nodes an order can be given to: id and name."""
 
 
 def view(words: Words, found: SiteDetail, history: History, now: int) -> SiteView:
@@ -114,6 +120,8 @@ def view(words: Words, found: SiteDetail, history: History, now: int) -> SiteVie
         window=words("site.history-window", days=WINDOW // ages.DAY)
         if begin <= now - WINDOW
         else words("site.history-since"),
+        orders=orders.lines(words, history.orders, now),
+        choices=tuple((one.node_id, one.name or one.node_id) for one in found.nodes),
     )
 
 

@@ -1,0 +1,443 @@
+"""Commands that make the next version of the trust document: rotate, delegate, revoke, propose, and sign, accept.
+
+Each says what will change and asks. If enough roots can sign here, the version is put in force at once; otherwise it goes
+into a file (--out), to which the other roots add their signatures wherever they lie.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archipel_contract.exits import Exit
+from archipel_contract.link.envelope import FRAME_LIMIT, EnvelopeInvalid, Frame, frame_from, framed
+from archipel_contract.trust.keys import (
+    PrivateKey,
+    Signer,
+    SigningFailed,
+    SoftwareSigner,
+    new_device_key,
+    new_fleet_key,
+)
+from archipel_contract.trust_document import FOREVER, Delegation, KeyRole, TrustDocument
+from archipel_fleet.cli import complete
+from archipel_fleet.cli.command import Session, add
+from archipel_fleet.cli.keys_dialog import (
+    Agreed,
+    PassphraseFile,
+    RootKeys,
+    agree,
+    described,
+    differences,
+    keys_directory,
+    opened,
+    refusals,
+    signers,
+    written,
+)
+from archipel_fleet.cli.stop import Stop
+from archipel_fleet.host import files
+from archipel_fleet.host.clock import SystemClock
+from archipel_fleet.trust import authoring, founding
+from archipel_fleet.trust.keyring import FleetKeys
+
+ROTATE = """\
+Exchange the controller's key, the CA, or roots.
+
+controller: a new key takes the place of the old one; --compromised also revokes the old one for ever.
+ca: a new CA issues from now on; the old one stays trusted until it is taken out with --remove PIN, once no device uses it.
+roots: --add and --remove them; roots of before and roots of after must both sign.
+
+For two of three roots on different machines: make two more (`archipel fleet keys new`), add both with --threshold 2 and
+--out, have each sign the file, and accept it.
+
+Examples:
+
+  archipel fleet keys rotate controller --key root.pem
+
+  archipel fleet keys rotate ca
+
+  archipel fleet keys rotate roots --add ed25519:AAAA... --add ed25519:BBBB... --threshold 2 --out next.trust
+"""
+DELEGATE = """\
+Let a key do something: talk (welcome devices), document (site documents), command:VERB, or command:* for all.
+
+The key is the line that `archipel fleet keys new` printed. The same key again replaces what it was allowed before. What
+needs two signatures needs keys of two different names, or of a person and the controller.
+
+Examples:
+
+  archipel fleet keys delegate ed25519:AAAA... --name nora --may command:logs --may command:restart --days 365
+
+  archipel fleet keys delegate ed25519:AAAA... --name otto --may 'command:*' --site s-7k2m9qxf04hvd1et
+"""
+REVOKE = """\
+Revoke a key: devices heed it no more once they have heard of it, and it can never come back.
+
+Examples:
+
+  archipel fleet keys revoke k-7k2m9qxf04hvd1et --key root.pem
+"""
+PROPOSE = """\
+Write several changes as one proposal into a file, for roots that lie elsewhere.
+
+Then each root signs it (`archipel fleet keys sign`), and the controller's machine takes it in
+(`archipel fleet keys accept`).
+
+Examples:
+
+  archipel fleet keys propose --revoke k-7k2m9qxf04hvd1et --add-root ed25519:AAAA... --threshold 2 --out next.trust
+"""
+SIGN = """\
+Sign a proposal with a root's key, on whatever machine the key lies; the file then holds one signature more.
+
+It shows the whole document first. Read it: a root's signature is what every device believes.
+
+Examples:
+
+  archipel fleet keys sign next.trust --key root2.pem
+
+  archipel fleet keys sign next.trust --key 'pkcs11:token=root;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so'
+"""
+ACCEPT = """\
+Put a signed proposal in force. A running controller takes it in by itself and tells the devices.
+
+Examples:
+
+  archipel fleet keys accept next.trust
+"""
+Out = Annotated[
+    str,
+    typer.Option(
+        "--out", metavar="FILE", help="Write a proposal for other roots to sign, and change nothing yet."
+    ),
+]
+
+
+class Part(StrEnum):
+    """What can be exchanged."""
+
+    CONTROLLER = "controller"
+    CA = "ca"
+    ROOTS = "roots"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changing(Agreed):
+    """Options of commands that make a version."""
+
+    key: RootKeys = None
+    passphrase_file: PassphraseFile = ""
+    out: Out = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateOptions(Changing):
+    """Options of `keys rotate`."""
+
+    part: Annotated[Part, typer.Argument(help="What to exchange.")]
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="PUBLIC-KEY", help="roots: one more; may be repeated."),
+    ] = None
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove", metavar="KEY-ID|PIN", help="roots: one that goes; ca: the pin of one that goes."
+        ),
+    ] = None
+    threshold: Annotated[int, typer.Option("--threshold", help="roots: how many must sign from then on.")] = 0
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="controller: revoke the old key, as somebody may have it.")
+    ] = False
+    days: Annotated[
+        int, typer.Option("--days", min=0, help="controller: how long it is good; 0: no end.")
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelegateOptions(Changing):
+    """Options of `keys delegate`."""
+
+    public: Annotated[str, typer.Argument(metavar="PUBLIC-KEY", help="As `keys new` prints it.")]
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Whose key it is.")]
+    may: Annotated[
+        list[str], typer.Option("--may", metavar="WHAT", help="talk, document, command:VERB or command:*.")
+    ]
+    role: Annotated[KeyRole, typer.Option("--role", help="A person's or a controller's.")] = KeyRole.OPERATOR
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", metavar="SITE-ID", help="Only for this site; may be repeated."),
+    ] = None
+    days: Annotated[int, typer.Option("--days", min=0, help="How long it is good; 0: no end.")] = 365
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeOptions(Changing):
+    """Options of `keys revoke`."""
+
+    key_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY-ID", help="The key, as `keys show` names it.", autocompletion=complete.keys
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposeOptions(Agreed):
+    """Options of `keys propose`."""
+
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The proposal to write.")]
+    revoke: Annotated[
+        list[str] | None,
+        typer.Option("--revoke", metavar="KEY-ID", help="Revoke a key.", autocompletion=complete.keys),
+    ] = None
+    add_root: Annotated[
+        list[str] | None, typer.Option("--add-root", metavar="PUBLIC-KEY", help="One more root.")
+    ] = None
+    remove_root: Annotated[
+        list[str] | None, typer.Option("--remove-root", metavar="KEY-ID", help="A root that goes.")
+    ] = None
+    threshold: Annotated[int, typer.Option("--threshold", help="How many roots must sign from then on.")] = 0
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What people call the fleet.")] = ""
+    key: RootKeys = None
+    passphrase_file: PassphraseFile = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOptions(Agreed):
+    """Options of `keys sign`."""
+
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The proposal.")]
+    key: Annotated[list[str], typer.Option("--key", metavar="FILE|pkcs11:...", help="The root's key.")]
+    passphrase_file: PassphraseFile = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptOptions(Agreed):
+    """Options of `keys accept`."""
+
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The proposal.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `keys`."""
+    add(group, "rotate", RotateOptions, rotate, ROTATE)
+    add(group, "delegate", DelegateOptions, delegate, DELEGATE)
+    add(group, "revoke", RevokeOptions, revoke, REVOKE)
+    add(group, "propose", ProposeOptions, propose, PROPOSE)
+    add(group, "sign", SignOptions, sign, SIGN)
+    add(group, "accept", AcceptOptions, accept, ACCEPT)
+
+
+def rotate(session: Session[RotateOptions]) -> int:
+    """Exchange the controller's key, the CA, or roots."""
+    given = session.options
+    with refusals(session):
+        keys = opened(session)
+        document, fresh = _rotated(given, keys)
+        return _change(session, keys, document, fresh)
+
+
+def _rotated(given: RotateOptions, keys: FleetKeys) -> tuple[TrustDocument, list[PrivateKey]]:
+    """Return the changed document, and the private keys this machine needs with it."""
+    document = keys.trust.document
+    if given.part is Part.ROOTS:
+        return authoring.with_roots(document, given.add or (), given.remove or (), given.threshold), []
+    if given.part is Part.CA:
+        for one in given.remove or ():
+            document = authoring.without_authority(document, one)
+        if given.remove:
+            return document, []
+        ca = new_device_key()
+        made = founding.authority_for(ca, document.name, founding.dated(SystemClock()))
+        return authoring.with_authority(document, made.pem.decode()), [ca]
+    old = keys.signer.key_id
+    controller = new_fleet_key()
+    changed = authoring.without_key(document, old)
+    if given.compromised:
+        changed = replace(changed, revoked=(*changed.revoked, old))
+    made_key = authoring.controller(SoftwareSigner(controller).public, _until(given.days))
+    return authoring.delegated(changed, made_key), [controller]
+
+
+def delegate(session: Session[DelegateOptions]) -> int:
+    """Let a key do something."""
+    given = session.options
+    with refusals(session):
+        keys = opened(session)
+        delegation = Delegation(
+            public=given.public.strip(),
+            name=given.name,
+            role=given.role,
+            may=tuple(given.may),
+            sites=tuple(given.site or ()),
+            expires=_until(given.days),
+        )
+        return _change(session, keys, authoring.delegated(keys.trust.document, delegation), [])
+
+
+def revoke(session: Session[RevokeOptions]) -> int:
+    """Revoke a key."""
+    with refusals(session):
+        keys = opened(session)
+        wanted = session.options.key_id
+        if wanted == keys.signer.key_id:
+            raise authoring.ChangeRefused(
+                "this is the controller's own key; exchange it: archipel fleet keys rotate controller --compromised"
+            )
+        return _change(session, keys, authoring.revoked(keys.trust.document, wanted), [])
+
+
+def propose(session: Session[ProposeOptions]) -> int:
+    """Write several changes as one proposal."""
+    given = session.options
+    with refusals(session):
+        keys = opened(session)
+        document = keys.trust.document
+        for one in given.revoke or ():
+            document = authoring.revoked(document, one)
+        if given.add_root or given.remove_root or given.threshold:
+            document = authoring.with_roots(
+                document, given.add_root or (), given.remove_root or (), given.threshold
+            )
+        if given.name:
+            document = replace(document, name=given.name)
+        return _change(session, keys, document, [])
+
+
+def sign(session: Session[SignOptions]) -> int:
+    """Add a root's signature to a proposal."""
+    given = session.options
+    path = Path(given.file)
+    with refusals(session):
+        frame = _read(path)
+        document = authoring.proposed(frame)
+        if not session.screen.as_json:
+            written(session, document)
+        agree(session, [f"{given.file} gets a signature under all of this."])
+        before = frame
+        known = _in_force(session, document.fleet_id)
+        for signer in signers(None, given.key, given.passphrase_file):
+            allowed = authoring.root_ids(document) + (authoring.root_ids(known) if known else ())
+            if known is not None and signer.key_id not in allowed:
+                raise authoring.ChangeRefused(f"{signer.key_id} is a root neither before nor after")
+            frame = _signed(frame, signer)
+        if frame is before:
+            session.screen.note("It was signed by this key already.")
+        _write(path, frame)
+        return _say_proposal(session, path, frame, known)
+
+
+def accept(session: Session[AcceptOptions]) -> int:
+    """Put a proposal in force."""
+    path = Path(session.options.file)
+    with refusals(session):
+        keys = opened(session)
+        frame = _read(path)
+        tally = authoring.tally(frame, keys.trust.document)
+        if not tally.is_enough:
+            raise authoring.ChangeRefused(
+                f"signatures are missing; one of these has to sign: {', '.join(tally.open)}"
+            )
+        agree(session, differences(keys.trust.document, authoring.proposed(frame)))
+        keys.accept(frame)
+    return _say_accepted(session, keys)
+
+
+# --- the way of every change -----------------------------------------------------------------------------------------
+
+
+def _change(
+    session: "Session[Any]", keys: FleetKeys, changed: TrustDocument, fresh: Sequence[PrivateKey]
+) -> int:
+    """Make the next version: in force at once if enough roots sign here, else as a proposal in a file."""
+    given, before = session.options, keys.trust.document
+    after = authoring.successor(before, changed)
+    agree(session, differences(before, after))
+    frame = authoring.draft(after, SystemClock().now())
+    for signer in signers(keys, given.key, given.passphrase_file):
+        frame = _signed(frame, signer)
+    tally = authoring.tally(frame, before)
+    if given.out:
+        for key in fresh:
+            keys.put_key(key)
+        path = Path(given.out)
+        _write(path, frame)
+        return _say_proposal(session, path, frame, before)
+    if not tally.is_enough:
+        raise authoring.ChangeRefused(
+            f"one of these roots has to sign: {', '.join(tally.open)}.\n"
+            "  Name its key with --key, or write a proposal for it to sign elsewhere with --out FILE"
+        )
+    keys.accept(frame, fresh)
+    return _say_accepted(session, keys)
+
+
+def _signed(frame: Frame, signer: Signer) -> Frame:
+    try:
+        return authoring.countersigned(frame, signer)
+    except SigningFailed as error:
+        raise authoring.ChangeRefused(str(error)) from error
+
+
+def _until(days: int) -> int:
+    return SystemClock().now() + days * 86_400_000 if days else FOREVER
+
+
+def _in_force(session: "Session[Any]", fleet_id: str) -> TrustDocument | None:
+    """Return the document of this fleet in force here; None where there is none, as on a machine of a root's holder."""
+    if not keys_directory(session).is_dir():
+        return None
+    document = opened(session).trust.document
+    return document if document.fleet_id == fleet_id else None
+
+
+def _read(path: Path) -> Frame:
+    try:
+        with path.open("rb") as file:
+            return frame_from(file.read(FRAME_LIMIT))
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"{path} cannot be read: {error.strerror or error}") from error
+    except EnvelopeInvalid as error:
+        raise authoring.ChangeRefused(f"{path} is no proposal: {error}") from error
+
+
+def _write(path: Path, frame: Frame) -> None:
+    try:
+        with files.writing_whole(path) as file:
+            file.write(framed(frame))
+    except OSError as error:
+        raise Stop(Exit.FAILED, f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _say_proposal(session: "Session[Any]", path: Path, frame: Frame, before: TrustDocument | None) -> int:
+    tally = authoring.tally(frame, before)
+    if session.screen.as_json:
+        session.screen.data(
+            {"file": str(path), "signed": tally.signed, "missing": tally.open, "enough": tally.is_enough}
+        )
+        return Exit.OK
+    session.screen.line(f"{path} is signed by {', '.join(tally.signed) or 'nobody yet'}.")
+    if tally.is_enough and before is not None:
+        session.screen.note(f"That is enough. On the controller's machine: archipel fleet keys accept {path}")
+    elif tally.open:
+        session.screen.note(f"One of these has to sign: {', '.join(tally.open)}")
+        session.screen.note(f"Where that key lies: archipel fleet keys sign {path} --key FILE")
+    else:
+        session.screen.note("Bring it back to the controller's machine, which knows whether that is enough.")
+    return Exit.OK
+
+
+def _say_accepted(session: "Session[Any]", keys: FleetKeys) -> int:
+    document = keys.trust.document
+    if session.screen.as_json:
+        session.screen.data(described(document, tuple(one.key_id for one in keys.roots)))
+    else:
+        session.screen.line(f"Version {document.version} of the trust document is in force.")
+        session.screen.note("A running controller takes it in by itself; each device at its next contact.")
+    return Exit.OK

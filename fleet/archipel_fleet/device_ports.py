@@ -1,0 +1,140 @@
+"""The port of the registry of devices, which the store implements; one for ingest, enrolment, pages and broker alike.
+
+All calls block and may be made from any thread; StoreFailed is raised as in `ports`. Calls for people are bound to a Scope:
+what is another customer's answers like what does not exist.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from archipel_contract.trust.keys import PublicKey
+from archipel_fleet.device_records import (
+    CertificateRow,
+    Decide,
+    Decision,
+    DeviceEvent,
+    DeviceRow,
+    DeviceState,
+    TokenRow,
+    Wanted,
+)
+from archipel_fleet.records import Page, Scope
+
+
+class NameTaken(ValueError):
+    """Another device of the customer has that name."""
+
+
+class DeviceKeys(Protocol):
+    """What the link asks."""
+
+    def keys(self, node_id: str) -> tuple[PublicKey, ...]:
+        """Return the keys with which an active device may sign now, the present one first; none for any other. Cheap: asked
+        for every hello, so what another controller process changed may be some seconds late.
+        """
+        ...
+
+    def seen(self, node_id: str, key_id: str, site_id: str, now: int) -> None:
+        """Note that a device spoke, signed with this key, as part of this site; its next key is its only one once it has
+        used it.
+        """
+        ...
+
+
+class DeviceReader(Protocol):
+    """What pages, API and commands read."""
+
+    def rows(
+        self,
+        scope: Scope,
+        states: Sequence[DeviceState] = (),
+        text: str = "",
+        page: int = 1,
+        size: int = 50,
+    ) -> Page[DeviceRow]:
+        """Return a page of devices and requests, those that wait first; no states: all but refused requests."""
+        ...
+
+    def row(self, scope: Scope, name: str) -> DeviceRow | None:
+        """Return a device by node id or, where it is the only one, by name."""
+        ...
+
+    def request(self, scope: Scope, claim: str) -> DeviceRow | None:
+        """Return a request by its claim code."""
+        ...
+
+    def requests_of(self, scope: Scope, node_id: str) -> tuple[DeviceRow, ...]:
+        """Return the requests that wait for one node id."""
+        ...
+
+    def tokens(self, scope: Scope) -> tuple[TokenRow, ...]:
+        """Return the tokens, the newest first."""
+        ...
+
+    def events(self, scope: Scope, limit: int = 50) -> tuple[DeviceEvent, ...]:
+        """Return what happened, newest first."""
+        ...
+
+
+class DeviceChanges(Protocol):
+    """What enrolment writes."""
+
+    def settle(self, wanted: Wanted, decide: Decide, now: int) -> Decision:
+        """Decide about a request and write it down, in one transaction: a token is spent once, whoever asks at the same
+        time.
+        """
+        ...
+
+    def device(self, node_id: str) -> DeviceRow | None:
+        """Return a device by its node id."""
+        ...
+
+    def key(self, key_id: str) -> tuple[DeviceRow, PublicKey] | None:
+        """Return the active device with this key, and the key."""
+        ...
+
+    def certificate(self, serial: str) -> CertificateRow | None:
+        """Return a certificate that was issued."""
+        ...
+
+    def issue(self, certificate: CertificateRow, public: str, now: int) -> bool:
+        """Write a certificate down before it is handed out: with the device's present key in place of the one before, else
+        beside it. False, and nothing written, if the device is not active any more.
+        """
+        ...
+
+    def approve(self, claim: str, by: str, now: int) -> DeviceRow | None:
+        """Make a request's device active with the key it asked with; what it had before is revoked. None if it is gone."""
+        ...
+
+    def refuse(self, claim: str, by: str, now: int) -> bool:
+        """Refuse a request; False if it is gone."""
+        ...
+
+    def end(self, node_id: str, state: DeviceState, by: str, now: int) -> bool:
+        """Revoke or decommission a device with all its certificates; False if it was so already."""
+        ...
+
+    def rename(self, node_id: str, name: str) -> bool:
+        """Give a device another name; False if it is gone. Raises NameTaken."""
+        ...
+
+    def revoked(self, now: int) -> tuple[int, ...]:
+        """Return the serial numbers of revoked certificates that have not ended long ago, for brokers."""
+        ...
+
+    def add_token(self, token: TokenRow) -> None:
+        """Keep a new token, and forget those that ended long ago."""
+        ...
+
+    def remove_token(self, scope: Scope, token_id: str) -> bool:
+        """Remove a token; False if there is none."""
+        ...
+
+    def happened(self, node_id: str, code: str, detail: str, by: str, now: int) -> None:
+        """Note an event; the same one again within an hour is counted."""
+        ...
+
+
+class Devices(DeviceKeys, DeviceReader, DeviceChanges, Protocol):
+    """The whole registry of devices."""

@@ -1,0 +1,108 @@
+"""The configuration of a nats-server that carries a fleet: with certificates (`guarded`), or plain on loopback.
+
+Generated text only; `broker` writes and starts it, `archipel fleet broker config nats` hands it out. Its own listener cannot
+be turned off: it gets a free port of loopback, and no user may come in there.
+
+nats-server knows no list of revoked certificates. Users are named by the subject of their certificate, one for each active
+device, and are taken away by reloading the file they stand in: whom it no longer names is cut off at once.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from archipel_fleet.link.broker_access import (
+    AUTHORITY_FILE,
+    CERTIFICATE_FILE,
+    HANDSHAKE_SECONDS,
+    KEY_FILE,
+    PACKET_LIMIT,
+    UNACKNOWLEDGED,
+    BrokerAccess,
+)
+
+LOG = "nats-server.log"
+CONFIGURATION = "nats-server.conf"
+USERS = "users.conf"
+LOOPBACK = "127.0.0.1"
+
+
+def plain(port: int, directory: Path) -> str:
+    """Return a configuration with MQTT for everybody on loopback, and nothing for anybody over NATS' own protocol.
+
+    The only user is bound to MQTT, and nobody is told its password. JetStream, where NATS keeps MQTT sessions and retained
+    messages, lies in `directory`.
+    """
+    return _written(
+        {
+            **_common(directory),
+            "mqtt": f'{{ host: "{LOOPBACK}", port: {port}, no_auth_user: "link", max_ack_pending: {UNACKNOWLEDGED} }}',
+            "authorization": f'{{ users: [ {{ user: "link", password: "{secrets.token_hex(24)}", '
+            f'allowed_connection_types: ["MQTT"] }} ] }}',
+        }
+    )
+
+
+def guarded(access: BrokerAccess, directory: Path) -> str:
+    """Return a configuration with MQTT for holders of a certificate; files and users lie in `directory`."""
+    tls = (
+        f"{{ cert_file: {_quoted(directory / CERTIFICATE_FILE)}, key_file: {_quoted(directory / KEY_FILE)}, "
+        f"ca_file: {_quoted(directory / AUTHORITY_FILE)}, verify_and_map: true, timeout: {HANDSHAKE_SECONDS} }}"
+    )
+    host = json.dumps(access.host)
+    lines = {
+        **_common(directory),
+        "mqtt": f"{{ host: {host}, port: {access.port}, max_ack_pending: {UNACKNOWLEDGED}, tls: {tls} }}",
+    }
+    if access.websocket_port:
+        lines["websocket"] = (
+            f'{{ host: {host}, port: {access.websocket_port}, handshake_timeout: "{HANDSHAKE_SECONDS}s", tls: {tls} }}'
+        )
+    return _written(lines) + f'include "{USERS}"\n'
+
+
+def users(access: BrokerAccess) -> str:
+    """Return the users: whose certificate names them, and what each may say and hear.
+
+    Nothing below `$MQTT`, where nats-server keeps messages of QoS 1 on their way: who may publish there could put words into
+    anybody's mouth (measured), and its own machinery needs no such right.
+    """
+    lines = [f"authorization: {{ timeout: {HANDSHAKE_SECONDS}, users: ["]
+    for name in access.all_controllers:
+        up = ("archipel.1.*.*.up", "archipel.1.*.*.up.>", "archipel.1.controller.>")
+        lines.append(_user(name, ("archipel.1.*.*.down.>", "archipel.1.controller.>"), up))
+    for node in access.all_devices:
+        own = f"archipel.1.*.{node}"
+        down = (f"{own}.down", f"{own}.down.>", "archipel.1.controller.presence")
+        lines.append(_user(node, (f"{own}.up.>",), down))
+    return "\n".join([*lines, "] }", ""])
+
+
+def _user(name: str, says: Iterable[str], hears: Iterable[str]) -> str:
+    return (
+        f'  {{ user: "CN={name}", allowed_connection_types: ["MQTT", "MQTT_WS"], permissions: {{ '
+        f"publish: {{ allow: {json.dumps(list(says))} }}, subscribe: {{ allow: {json.dumps(list(hears))} }} }} }}"
+    )
+
+
+def _common(directory: Path) -> dict[str, str]:
+    return {
+        "server_name": '"archipel"',
+        "host": f'"{LOOPBACK}"',
+        "port": "-1",
+        "max_payload": str(PACKET_LIMIT),
+        "logfile": _quoted(directory / LOG),
+        "logfile_size_limit": str(4 << 20),
+        "logfile_max_num": "2",
+        "jetstream": f"{{ store_dir: {_quoted(directory / 'store')}, max_memory_store: {64 << 20}, "
+        f"max_file_store: {1 << 30} }}",
+    }
+
+
+def _written(lines: dict[str, str]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in lines.items())
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)

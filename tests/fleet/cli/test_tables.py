@@ -1,0 +1,60 @@
+"""Tables of the commands on terminals of all widths."""
+
+import io
+
+import pytest
+
+from archipel_fleet.cli.screen import Mark, Screen
+from archipel_fleet.cli.sites import table
+from tests.fakes import fleet_sites
+
+HEAD = ("site", "contact", "heard", "system")
+ROWS = [((Mark.GOOD,), ("berlin", "Connected", "2 s ago", "Debian GNU/Linux 12 (bookworm)"))]
+
+
+class Terminal(io.StringIO):
+    """Text that was written to a terminal."""
+
+    def isatty(self) -> bool:
+        """Somebody looks."""
+        return True
+
+
+def shown(
+    columns: int, monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None = None
+) -> tuple[Screen, io.StringIO, io.StringIO]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    screen = Screen(color=False, language="en")
+    screen.out, screen.err = out or Terminal(), io.StringIO()
+    return screen, screen.out, screen.err
+
+
+def test_a_narrow_terminal_loses_spare_columns_in_their_order_and_is_told_which(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, out, err = shown(30, monkeypatch)
+    screen.table(HEAD, ROWS, spare=(3, 2))
+    assert out.getvalue().splitlines() == ["  site    contact    heard", "+ berlin  Connected  2 s ago"]
+    assert "system" in err.getvalue() and "heard" not in err.getvalue()
+
+
+def test_a_column_that_is_not_spare_stays_however_narrow_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, out, err = shown(10, monkeypatch)
+    screen.table(HEAD, ROWS, spare=(3, 2))
+    assert out.getvalue().splitlines()[1] == "+ berlin  Connected"
+    assert "heard, system" in err.getvalue()
+
+
+def test_what_goes_into_a_file_or_a_pipe_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, err = shown(10, monkeypatch, io.StringIO())
+    screen.table(HEAD, ROWS, spare=(3, 2))
+    assert "bookworm" in out.getvalue() and err.getvalue() == ""
+
+
+def test_the_list_of_sites_fits_into_ninety_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, _ = shown(90, monkeypatch)
+    rows = tuple(fleet_sites.site_row(number) for number in range(12))
+    table(screen, rows, fleet_sites.NOW)
+    assert max(map(len, out.getvalue().splitlines())) <= 90
