@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks import (
+    enrolment,
     first_paint,
     help_time,
     idle_cpu,
+    idle_identified,
     idle_linked,
     idle_memory,
     idle_writes,
@@ -23,7 +25,9 @@ from benchmarks import (
     scale,
     setup_time,
     status_time,
+    tls_reconnect,
     up_time,
+    verify,
     web_list,
 )
 from benchmarks.figure import Figure, Skipped
@@ -41,6 +45,7 @@ FIGURES: dict[str, Callable[[Ground], Figure]] = {
     "idle-memory": idle_memory.measure,
     "link-cpu": idle_linked.cpu,
     "link-memory": idle_linked.memory,
+    "identity-memory": idle_identified.memory,
     "link-bytes": link_bytes.always_on,
     "link-bytes-dial-in": link_bytes.dial_in,
     "help-time": help_time.measure,
@@ -51,7 +56,11 @@ FIGURES: dict[str, Callable[[Ground], Figure]] = {
     "fleet-cpu": scale.cpu,
     "fleet-memory": scale.memory,
     "reconnect": scale.reconnect,
+    "tls-reconnect": tls_reconnect.failed,
+    "tls-return": tls_reconnect.back,
     "web-list": web_list.measure,
+    "enrolment": enrolment.measure,
+    "verify": verify.measure,
 }
 
 

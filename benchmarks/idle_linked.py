@@ -92,7 +92,7 @@ def _linked(host: BootedHost, seconds: float) -> Idle:
         host.put(f'broker = "mqtt://127.0.0.1:{PORT}"\n'.encode(), SETTINGS)
         try:
             host.run(["systemctl", "restart", "archipel-agent"]).ok()
-            _await_link(host)
+            await_link(host)
             time.sleep(SETTLE_SECONDS)
             tell(f"watching the agent with its link for {seconds:.0f} s")
             return window_of(host, seconds)
@@ -112,7 +112,8 @@ def _fleet(host: BootedHost, place: Path) -> Iterator[None]:
             relay.stop()
 
 
-def _await_link(host: BootedHost) -> None:
+def await_link(host: BootedHost) -> None:
+    """Wait until the agent says that its link stands; raise RuntimeError."""
     deadline, shown = time.monotonic() + CONNECT_SECONDS, ""
     while time.monotonic() < deadline:
         shown = host.run(["archipel", "status", "--json"]).stdout

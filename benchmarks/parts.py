@@ -83,10 +83,11 @@ def _accept(server: socket.socket, place: Path) -> None:
             outer.close()
             continue
         for source, target in ((outer, inner), (inner, outer)):
-            threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+            threading.Thread(target=pump, args=(source, target), daemon=True).start()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Copy until one side ends."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,6 +114,7 @@ class WayIn:
         """`disk` holds the identity where that is not the machine's own; its files are real ones, for TLS reads them."""
         self._core, self._settings = core, settings
         self._disk, self._enroller = disk or core.ports.disk, enroller
+        self._opening = threading.Lock()
         self.keeper: IdentityKeeper | None = None
         self.when_changed: Callable[[], None] = core.wake
         """Called when the status changed; from any thread, and it must not block."""
@@ -126,18 +128,21 @@ class WayIn:
         return bool(kept) or self._core.ports.disk.exists(token_file(self._core.paths))
 
     def _open(self) -> "IdentityKeeper":
-        if self.keeper is None:
-            from archipel_agent.identity import making  # noqa: PLC0415 - a site without a fleet must not pay for it
+        with self._opening:  # calls of the API come from several threads
+            if self.keeper is None:
+                self.keeper = self._opened()
+            return self.keeper
 
-            core = self._core
-            assert core.store is not None  # see open_way_in
-            identity = making.identity_here(core.node_id, core.paths, self._disk)
-            enroller = self._enroller or making.real_enroller()
-            self.keeper = making.keeper_of(
-                identity, core.ports, core.paths, core.store, self._settings, enroller
-            )
-            self.keeper.when_changed = lambda: self.when_changed()
-        return self.keeper
+    def _opened(self) -> "IdentityKeeper":
+        from archipel_agent.identity import making  # noqa: PLC0415 - a site without a fleet must not pay for it
+
+        core = self._core
+        assert core.store is not None  # see open_way_in
+        identity = making.identity_here(core.node_id, core.paths, self._disk)
+        enroller = self._enroller or making.real_enroller(self._settings)
+        made = making.keeper_of(identity, core.ports, core.paths, core.store, self._settings, enroller)
+        made.when_changed = lambda: self.when_changed()
+        return made
 
     def status(self) -> EnrolmentStatus:
         """See ports.Enrolment."""

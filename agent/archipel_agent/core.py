@@ -213,6 +213,9 @@ class Core(_Jobs, _Enrolling):
             self.journal.note(AGENT, "start", detail=f"archipel {__version__}")
             if self._world.settings_problem:
                 self.journal.note(AGENT, "settings", "refused", self._world.settings_problem)
+        if self.journal is not None:
+            for one in report.did:
+                self.journal.note(AGENT, "k3s", "done", one)
         self.when_reported(report)
         self.wake()
         return report
@@ -321,6 +324,8 @@ class Core(_Jobs, _Enrolling):
         except (CommandFailed, OSError) as error:
             raise Refused(503, "clock-not-set", f"the clock could not be set: {error}") from error
         LOG.warning("%s set the clock to %s", asked_by, wish.at)
+        if self.journal is not None:
+            self.journal.note(f"local:{asked_by}", "clock:set", "done", wish.at)
         return self.turn(close=True)
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:

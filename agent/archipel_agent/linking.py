@@ -6,6 +6,7 @@ link at once, one that has left its fleet loses it. Everything that costs memory
 
 import functools
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archipel_agent import clocks
@@ -18,7 +19,7 @@ from archipel_contract.status import LinkMode, LinkState, LinkStatus
 
 if TYPE_CHECKING:
     from archipel_agent.identity.device import DeviceIdentity
-    from archipel_agent.link.link import Link
+    from archipel_agent.link.link import Link, LinkParts
     from archipel_agent.remote.desk import OrderDesk
 
 LOG = logging.getLogger(__name__)
@@ -27,12 +28,21 @@ LOG = logging.getLogger(__name__)
 class FleetLink:
     """Implements Uplink. Calls come from the turns' thread."""
 
-    def __init__(self, core: Core, settings: Settings, way_in: WayIn | None) -> None:
-        """Nothing is opened yet."""
+    def __init__(
+        self,
+        core: Core,
+        settings: Settings,
+        way_in: WayIn | None,
+        changed: "Callable[[LinkParts], LinkParts] | None" = None,
+    ) -> None:
+        """Nothing is opened yet; `changed` exchanges parts of each link (a rehearsal's gate in front of the carrier)."""
         self._core, self._settings, self._way_in = core, settings, way_in
+        self._changed = changed
+        self._towards: object = None  # which fleet, by which brokers
         self._link: Link | None = None
         self._desk: OrderDesk | None = None
         self._is_wrong = False
+        self._has_rtc: bool | None = None  # does not change while a machine runs
 
     def start(self) -> None:
         """Begin to connect, if there is somewhere to connect to; never fails."""
@@ -40,14 +50,17 @@ class FleetLink:
 
     def look(self) -> None:
         """Open the link when there is a fleet to reach and none is open, close it when the fleet has been left."""
-        if self._core.store is None or self._is_wrong:
+        if self._core.store is None:
             return
         identity = self._identity()
+        towards = (identity.fleet.address, identity.fleet.brokers) if identity is not None else None
+        if towards != self._towards:  # enrolled, with another fleet, or its brokers have moved
+            self.stop()
+            self._towards, self._is_wrong = towards, False
+        if self._is_wrong:
+            return
         if self._link is None and (identity is not None or self._settings.broker):
             self._open(identity)
-        elif self._desk is not None and identity is None:
-            LOG.info("this machine has left its fleet; the link ends")
-            self.stop()
 
     def stop(self) -> None:
         """Say good-bye and keep what was not acknowledged."""
@@ -72,10 +85,10 @@ class FleetLink:
         assert store is not None  # see look
         try:
             if identity is None:
-                link = making.link_of(core.node_id, core.ports, core.paths, store, self._settings)
+                parts = making.parts_of(core.node_id, core.ports, core.paths, store, self._settings)
             else:
                 self._desk = self._desk_of(identity)
-                link = making.secured_link(
+                parts = making.secured_parts(
                     core.node_id,
                     core.ports,
                     core.paths,
@@ -88,6 +101,7 @@ class FleetLink:
             self._desk = None
             core.link_status = functools.partial(_wrong, self._settings, str(error))
             return
+        link = making.Link(parts if self._changed is None else self._changed(parts))
         self._link = link
         core.link_status, core.when_reported = link.status, link.note
         self._begin(link)
@@ -127,7 +141,11 @@ class FleetLink:
 
     def _time(self) -> clocks.TrustedTime:
         ports = self._core.ports
-        return clocks.trusted(self._core.store, ports.clock, ports.machine.clock_synchronized(), None)
+        if self._has_rtc is None:
+            self._has_rtc = ports.machine.facts().has_rtc
+        return clocks.trusted(
+            self._core.store, ports.clock, ports.machine.clock_synchronized(), self._has_rtc
+        )
 
     def _heard_time(self, at_ms: int) -> None:
         assert self._core.store is not None  # see look

@@ -71,8 +71,8 @@ class DeviceReader(Protocol):
         """Return the tokens, the newest first."""
         ...
 
-    def events(self, scope: Scope, limit: int = 50) -> tuple[DeviceEvent, ...]:
-        """Return what happened, newest first."""
+    def events(self, scope: Scope, limit: int = 50, node_id: str = "") -> tuple[DeviceEvent, ...]:
+        """Return what happened (to one node), newest first."""
         ...
 
 

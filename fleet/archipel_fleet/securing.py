@@ -26,7 +26,7 @@ from archipel_fleet.link.broker_access import BrokerAccess, ServerTls
 from archipel_fleet.link.surroundings import Identity
 from archipel_fleet.orders.bell import Bell
 from archipel_fleet.orders.sending import Sending
-from archipel_fleet.ports import Clock, Store
+from archipel_fleet.ports import Clock, Store, StoreFailed
 from archipel_fleet.records import EVERYTHING
 from archipel_fleet.refusals import refusal
 from archipel_fleet.settings import Settings
@@ -37,6 +37,7 @@ BROKER = "broker"  # labels of the files of our servers
 ENROLMENT = "enrolment"
 EVERYWHERE = "0.0.0.0"
 PAGE = 500  # devices read at once
+TEND_SECONDS = 5.0
 
 
 class Secured:
@@ -48,6 +49,7 @@ class Secured:
         self._store = store
         self._clock = clock
         self._embedded: EmbeddedBroker | None = None
+        self._listener: ssl.SSLContext | None = None
         self._log = structlog.get_logger("archipel_fleet.securing")
         try:
             self.keys = FleetKeys.first(
@@ -105,6 +107,24 @@ class Secured:
         """
         self._letting_in()
 
+    def tend(self, bell: Bell) -> None:
+        """Take in what commands changed about the keys meanwhile, and renew certificates of our servers when it is time.
+
+        Called every TEND_SECONDS from a worker thread; what goes wrong is logged and tried again.
+        """
+        try:
+            if self.keys.reload():
+                version = self.keys.trust.document.version
+                self._log.info("the fleet's keys were changed", version=version)
+                self.changed()
+                bell.ring(self._active())
+            if self._listener is not None:
+                files = self.keys.server_files(ENROLMENT, self._settings.server_names)
+                if files.changed:
+                    self._listener.load_cert_chain(files.certificate, files.key)
+        except (KeysRefused, StoreFailed, OSError) as error:
+            self._log.error("the fleet's keys could not be looked after", detail=str(error))
+
     def enrolment(self) -> HttpServer:
         """Return the listener for devices, to be served on a socket; raise Refusal."""
         files = self.keys.server_files(ENROLMENT, self._settings.server_names)
@@ -112,6 +132,7 @@ class Secured:
             context = server_context(files.certificate, files.key, self.keys.trust.document.authorities)
         except secure.TlsUnusable as error:
             raise refusal("fleet-keys-damaged", file=str(files.certificate), detail=str(error)) from error
+        self._listener = context
         service = Enrolment(
             self._store.devices,
             self.keys,
@@ -130,6 +151,7 @@ class Secured:
             secrets.token_bytes,
             ended=lambda node_id: self.changed(),
             address=self.address,
+            journal=self._store.book,
         )
 
     @property

@@ -39,10 +39,11 @@ from archipel_fleet.link.notices import Notices
 from archipel_fleet.link.surroundings import Surroundings
 from archipel_fleet.link.sweeper import Sweeper
 from archipel_fleet.live import Live
+from archipel_fleet.orders.bell import Bell
 from archipel_fleet.ports import Store, StoreFailed
 from archipel_fleet.records import EVERYTHING, FindingRow
 from archipel_fleet.refusals import Refusal, refusal, say
-from archipel_fleet.securing import Secured
+from archipel_fleet.securing import TEND_SECONDS, Secured
 from archipel_fleet.settings import NotLoopback, Settings, SettingsInvalid, load
 from archipel_fleet.storage import open_store
 from archipel_fleet.web import routes
@@ -124,7 +125,7 @@ class Controller:
                 for thread in threads:
                     thread.start()
                 self._await_connection(ingest)
-                asyncio.run(self._served(servers))
+                asyncio.run(self._served(servers, context.bell))
             finally:
                 self._end(ingest, threads)
         if self._broken:
@@ -251,7 +252,7 @@ class Controller:
             if self._stop.wait(0.01):
                 return
 
-    async def _served(self, servers: list[tuple[HttpServer, socket.socket]]) -> None:
+    async def _served(self, servers: list[tuple[HttpServer, socket.socket]], bell: Bell) -> None:
         loop = asyncio.get_running_loop()
 
         def end() -> None:
@@ -268,11 +269,18 @@ class Controller:
             loop.add_signal_handler(number, end)
         if self._stop.is_set():
             end()
-        watching = asyncio.create_task(self._watch_broker())
+        tasks = [asyncio.create_task(self._watch_broker()), asyncio.create_task(self._tend(bell))]
         try:
             await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
         finally:
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _tend(self, bell: Bell) -> None:
+        """Have the keys looked after."""
+        while self._secured is not None:
+            await asyncio.sleep(TEND_SECONDS)
+            await asyncio.to_thread(self._secured.tend, bell)
 
     async def _watch_broker(self) -> None:
         """A broker that was given up after many starts ends the controller: whoever keeps it running starts both anew."""

@@ -163,6 +163,14 @@ def _enrolment(form: str) -> Kind:
     return plant
 
 
+def _recovery(seed: bytes, row: str = "  ", end: str = "\n", labels: bool = True) -> Planted:
+    """A root key on paper: fourteen groups of five."""
+    groups = [_spell(seed, ID_ALPHABET, 5, str(number)) for number in range(14)]
+    rows = [row.join(groups[at : at + 4]) for at in range(0, 14, 4)]
+    shown = [f"{number}:  {text}" if labels else text for number, text in enumerate(rows, 1)]
+    return "Archipel root key k-7k2m9qxf04hvd1et\n\n" + end.join(shown), tuple(rows)
+
+
 def _capitals(kind: Kind) -> Kind:
     def plant(seed: bytes) -> Planted:
         text, secrets = kind(seed)
@@ -187,6 +195,9 @@ KINDS: dict[str, Kind] = {
     "pin of the officer": _one("so-pin: @@", lambda s: _spell(s, string.digits, 8)),
     "pin in the environment": _one("ARCHIPEL_ROOT_PIN=@@", lambda s: _spell(s, string.digits, 8)),
     "passphrase asked for": _one("passphrase: @@", lambda s: _spell(s, ALNUM + " ", 24)),
+    "recovery text": _recovery,
+    "recovery text, typed": lambda seed: _recovery(seed, " ", " ", labels=False),
+    "recovery text with dashes": lambda seed: _recovery(seed, "-", "-", labels=False),
     "recovery words": _one("recovery-words: @@", lambda s: _spell(s, ALNUM + " ", 60)),
     "proxy password": _one("https_proxy=http://plant:@@@proxy.example:3128", lambda s: _spell(s, ALNUM, 20)),
     "proxy password in JSON": _one(

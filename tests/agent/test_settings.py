@@ -64,3 +64,13 @@ def test_every_setting_that_is_a_number_has_its_least_value() -> None:
 
 def test_the_link_modes_that_can_be_chosen_are_those_of_the_contract() -> None:
     assert set(CHOICES["link_mode"]) == set(LinkMode) - {LinkMode.OFF, LinkMode.UNKNOWN}
+
+
+@pytest.mark.parametrize("text", ["logs", "logs, kubectl", "", " restart ,"])
+def test_what_may_be_ordered_from_afar_is_a_list_with_commas(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, {"ARCHIPEL_REMOTE_VERBS": text}).remote_verbs == text
+
+
+def test_a_verb_that_nobody_can_order_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="'reboot'.*restart"):
+        load(tmp_path, {"ARCHIPEL_REMOTE_VERBS": "logs, reboot"})

@@ -68,6 +68,25 @@ class Pki:
         key = path.with_suffix(".key") if path else None
         return lambda: secure.client_context([trusted], path, key, check_time=True)
 
+    def serving(
+        self,
+        label: str = "server",
+        by: Authority | None = None,
+        at: datetime | None = None,
+        names: tuple[str, ...] = NAMES,
+        chain: int = 0,
+    ) -> ssl.SSLContext:
+        """A server's context; behind its certificate come `chain` more that prove nothing."""
+        path = self.directory / f"serving-{label}.pem"
+        if not path.exists():
+            made = ServerTls.new(by or self.authority, names, at or self.now)
+            path.write_bytes(made.certificate * (1 + chain) + made.key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        context.load_verify_locations(cadata=self.authority.pem.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
     def access(
         self, port: int, websocket_port: int, devices: tuple[str, ...], revoked: bytes | None
     ) -> BrokerAccess:

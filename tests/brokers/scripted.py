@@ -5,12 +5,13 @@ For behaviour that no real broker shows on demand: silence, nonsense, refusals, 
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from archipel_contract.link.broker_url import BrokerUrl
+from archipel_contract.link.broker_url import PLAIN, TLS, BrokerUrl
 from tests.brokers import speech
 
 Part = Callable[["Line"], object]
@@ -56,11 +57,15 @@ class Line:
 class ScriptedBroker:
     """Listens on loopback; plays `part` on each connection, one after the other, and hangs up when the part is over."""
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    def __init__(self, part: Part, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls` the part begins after the handshake, and a client that ends it has ended the part."""
+        self._part, self._tls = part, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = BrokerUrl("127.0.0.1", self._listener.getsockname()[1])
+        self.port: int = self._listener.getsockname()[1]
+        self.url = BrokerUrl("127.0.0.1", self.port, scheme=PLAIN if tls is None else TLS)
         self.connections = 0
+        self.refusals: list[str] = []
+        """What clients that ended a handshake said."""
         self.problem: BaseException | None = None
         self._lines: list[socket.socket] = []
         self._thread = threading.Thread(target=self._run, name="scripted broker")
@@ -91,6 +96,19 @@ class ScriptedBroker:
             self._lines.append(own)
             with own:
                 try:
-                    self._part(Line(own))
+                    if self._tls is None:
+                        self._part(Line(own))
+                    else:
+                        self._play_protected(own, self._tls)
                 except (OSError, AssertionError) as problem:
                     self.problem = self.problem or problem
+
+    def _play_protected(self, own: socket.socket, tls: ssl.SSLContext) -> None:
+        own.settimeout(SECONDS)
+        try:
+            protected = tls.wrap_socket(own, server_side=True)
+        except OSError as ended:
+            self.refusals.append(str(ended))
+            return
+        with protected:
+            self._part(Line(protected))

@@ -6,6 +6,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import NARROW, WIDE, Chromium
+from tests.browser.conftest import ORDER
 from tests.fakes import fleet_sites
 from tests.fleet.web.visiting import House
 
@@ -21,6 +22,10 @@ PAGES = {
     "nodes": "/nodes",
     "devices": "/devices",
     "accounts": "/accounts",
+    "audit": "/audit",
+    "site-audit": f"/sites/{BERLIN}/audit",
+    "order": f"/orders/{ORDER}",
+    "waiting-order": f"/orders/{ORDER.replace('1', '2')}",
     "not-found": "/nix",
     "login": "/login",
 }

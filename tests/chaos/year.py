@@ -1,13 +1,15 @@
 """One site and its fleet through a year without contact, in virtual time: the whole agent on a rehearsed machine.
 
-Real are the agent's turns, state, link, outbox, identity, renewal and remote hands, and at the fleet its keys, its registry of
-devices and the rule by which it renews. The broker is one in memory; it looks at certificates by the true date, as real ones
-do. Trusted is nothing but signatures.
+Real are the agent's turns, state, link, outbox, identity, renewal and remote hands, and at the fleet its keys, its registry
+of devices and the rule by which it renews. The broker is one in memory; it looks at certificates by the true date, as real
+ones do.
 """
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from archipel_agent.host.disk import SystemDisk
 from archipel_agent.identity import making
 from archipel_agent.identity.device import DeviceIdentity
 from archipel_agent.identity.keeper import IdentityKeeper
-from archipel_agent.link.making import parts_of
 from archipel_agent.link.link import Link
+from archipel_agent.link.making import parts_of
 from archipel_agent.ports import EnrolFailed, Ports, Secured
 from archipel_agent.rehearsal.fleet.gate import Gate
 from archipel_agent.rehearsal.fleet.node import RehearsedNode
@@ -29,6 +31,7 @@ from archipel_agent.remote.parts import RemoteParts
 from archipel_agent.settings import Settings
 from archipel_agent.state.orders import OrderStore
 from archipel_agent.state.store import Store
+from archipel_contract.audit import Entry
 from archipel_contract.commands import Action, Command, Result
 from archipel_contract.link import topics
 from archipel_contract.link.carrier import CarrierFailed, Outgoing
@@ -57,7 +60,7 @@ SETTINGS = replace(
     Settings(),
     broker="mqtts://fleet.example",
     link_mode="dial-in",
-    link_every=12 * 3600,
+    link_every=24 * 3600,
     metrics_every=3600.0,
 )
 
@@ -83,7 +86,7 @@ class Controller(ScriptedController):
     keys: FleetKeys
     clock: FleetClock
     queue: list[Command]
-    results: dict[str, Result]
+    outcomes: dict[str, list[Result]]  # of each order, in the order in which they came
 
     def take_payload(self, topic: str, payload: bytes) -> None:
         """Take in one message of the node; what must be signed is."""
@@ -97,7 +100,7 @@ class Controller(ScriptedController):
 
     def _commit(self, address: topics.Address, envelope: Envelope, body: Any) -> bool:
         if isinstance(body, Result):
-            self.results[body.command] = body
+            self.outcomes.setdefault(body.command, []).append(body)
         return super()._commit(address, envelope, body)
 
     def _order(self, address: topics.Address, hello: Hello) -> None:
@@ -177,6 +180,10 @@ class Hands:
         """See node.Linked."""
         return self.link.status()
 
+    def look(self) -> None:
+        """See node.Linked."""
+        self.keeper.look()
+
     def stop(self) -> None:
         """See node.Linked."""
         self.stopped = True
@@ -207,7 +214,7 @@ class Year:
         self.broker = FakeBroker(self.clock)
         self.controller = Controller(self.broker.publish)
         self.controller.keys, self.controller.clock = self.keys, self.true
-        self.controller.queue, self.controller.results = [], {}
+        self.controller.queue, self.controller.outcomes = [], {}
         self.broker.controller = self.controller
         plan = replace(site(4, 1, 1), age_seconds=DAY)
         self.machine: Machine = set_up(plan, self.root / "site", self.clock, 0.05)[0]
@@ -246,7 +253,7 @@ class Year:
                 agent=core,
                 time=lambda: _time(store, ports),
                 site_id=lambda: _site_id(store),
-                heard_time=lambda at: clocks.believe(store, at, ports.clock),
+                heard_time=lambda at: _believe(store, at, ports),
             )
         )
         carrier = CheckedCarrier(self.broker)
@@ -281,7 +288,6 @@ class Year:
     def turn(self) -> None:
         """Have the agent take a turn."""
         here = self.here
-        here.keeper.look()
         self.node.turn()
         self.told += 1
         here.link.tell(Event(kind=EventKind.NOTE, text=str(self.told)))
@@ -338,14 +344,30 @@ class Year:
             "name": self.identity.fleet.display_name,
         }
 
+    def k3s_began(self) -> datetime:
+        """Return when the k3s that runs now was started, by the machine's clock of then."""
+        run = self.machine.rehearsal.world.life.run
+        assert run is not None, "k3s does not run"
+        return run.began_at
+
+    def journal(self) -> tuple[Entry, ...]:
+        """Return what the machine's audit journal says."""
+        journal = _core(self.node).journal
+        assert journal is not None
+        return journal.after(0, 10_000)
+
     def close(self) -> None:
         """End everything."""
         self.node.stop()
         self.store.close()
 
 
-def _at_once(work: Any) -> None:
+def _at_once(work: Callable[[], None]) -> None:
     work()
+
+
+def _believe(store: Store, at: int, ports: Ports) -> None:
+    clocks.believe(store, at, ports.clock)
 
 
 def _core(node: RehearsedNode) -> Core:

@@ -83,8 +83,7 @@ def _hello(epochs: dict[str, int], state: dict[str, Any]) -> m.Hello:
     )
 
 
-def _trusted() -> tuple[Any, ...]:
-    """The bodies that came with keys."""
+def _trust() -> TrustDocument:
     key = Delegation(
         public="ed25519:" + "A" * 43 + "=",
         name="controller",
@@ -94,6 +93,20 @@ def _trusted() -> tuple[Any, ...]:
         not_before=1_795_000_000_000,
         expires=1_826_876_000_000,
     )
+    return TrustDocument(
+        fleet_id="f-7k2m9qxf04hvd1et",
+        version=3,
+        roots=("ed25519:" + "B" * 43 + "=",),
+        threshold=1,
+        keys=(key,),
+        authorities=("-----BEGIN CERTIFICATE-----",),
+        revoked=("k-7k2m9qxf04hvd1et",),
+        name="Werke Süd",
+    )
+
+
+def _trusted() -> tuple[Any, ...]:
+    """The bodies that came with keys."""
     entry = Entry(
         number=1,
         at=1_795_340_000_000,
@@ -104,16 +117,7 @@ def _trusted() -> tuple[Any, ...]:
         params={"lines": "200"},
     )
     return (
-        TrustDocument(
-            fleet_id="f-7k2m9qxf04hvd1et",
-            version=3,
-            roots=("ed25519:" + "B" * 43 + "=",),
-            threshold=1,
-            keys=(key,),
-            authorities=("-----BEGIN CERTIFICATE-----",),
-            revoked=("k-7k2m9qxf04hvd1et",),
-            name="Werke Süd",
-        ),
+        _trust(),
         Command(
             id="c-7k2m9qxf04hvd1et",
             node=NODE,

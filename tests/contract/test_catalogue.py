@@ -61,6 +61,7 @@ RAISED_ELSEWHERE = {
     "fleet-node-overdue",
     "fleet-not-loopback",
     "fleet-passphrase-refused",
+    "fleet-address-unusable",
     "fleet-port-taken",
     "fleet-root-online",
     "fleet-sequence-missing",

@@ -59,8 +59,10 @@ def main() -> int:
         fleet = Fleet()
         story.tell(f"the controller serves {fleet.address}")
         fleet.rehearse()
-        ground = choose(options.rehearsed, fleet.broker_port)
+        ground = choose(options.rehearsed, fleet.ports)
         story.tell(f"this machine's agent started on {ground.title}")
+        ground.enrol(fleet.invitation())
+        story.tell("this machine's agent has a certificate of the fleet")
         _up(ground, story)
         if options.check:
             check.check(fleet, ground, story)

@@ -36,7 +36,7 @@ class Fleet:
         self.root = Path(self._directory.name)
         self.data = self.root / "controller"
         self.stage = self.root / "stage"
-        self.broker_port = free_port()
+        self.broker_port, self.enrol_port = free_port(), free_port()
         self._parts: list[shell.Spawned] = []
         ready = self.root / "ready"
         try:
@@ -44,6 +44,7 @@ class Fleet:
                 "controller",
                 *("fleet", "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"),
                 *("--broker-port", str(self.broker_port), "--ready-file", str(ready)),
+                *("--enrol-listen", f"127.0.0.1:{self.enrol_port}"),
             )
             self._await(ready, self._controller)
             self.address = ready.read_text().strip()
@@ -52,20 +53,28 @@ class Fleet:
             raise
 
     @property
-    def broker(self) -> str:
-        """The broker's address."""
-        return f"mqtt://127.0.0.1:{self.broker_port}"
-
-    @property
     def first_words(self) -> str:
         """What the controller says at its first start: the account and its password, once."""
         return next((line for line in self._controller.output().splitlines() if "password" in line), "")
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Where devices connect: the broker, and where they get their certificates."""
+        return self.broker_port, self.enrol_port
+
+    def invitation(self, uses: int = 1) -> str:
+        """Return a link by which so many devices may enrol."""
+        made = self.asks("token", "new", "--uses", str(uses))
+        if not made:
+            raise NotStarted(f"the controller gave no token: {self.said()}")
+        return str(made["link"])
+
     def rehearse(self) -> None:
         """Start the rehearsed sites; returns at once."""
+        link = self.invitation(SITES * NODES)
         self._start(
             "rehearsal",
-            *("rehearse", "--sites", str(SITES), "--nodes", str(NODES), "--broker", self.broker),
+            *("rehearse", "--sites", str(SITES), "--nodes", str(NODES), "--enrol", link),
             *("--scenario", str(SCENARIO), "--root", str(self.stage)),
             *("--interval", "3", "--metrics-every", str(EVERY)),
         )

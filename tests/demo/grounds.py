@@ -18,7 +18,6 @@ from tests.hosts.plain import PlainHost
 PROGRAM = [sys.executable, "-m", "archipel_contract.launcher"]
 START_SECONDS = 20.0
 AGENT = ("--interval", "2", "--metrics-every", "5")
-BROKER_PORT = 1883  # inside the host
 
 
 class Ground(Protocol):
@@ -36,6 +35,10 @@ class Ground(Protocol):
 
     def archipel(self, *words: str, timeout: float = 120.0) -> shell.Completed:
         """Run `archipel WORDS` there to its end."""
+        ...
+
+    def enrol(self, link: str) -> None:
+        """Have the machine enrol with the fleet; raises CommandFailed."""
         ...
 
     def break_it(self) -> None:
@@ -62,20 +65,20 @@ class RealGround:
     fault = "the network cable is pulled"
     code = "cable-out"
 
-    def __init__(self, broker_port: int) -> None:
-        """`broker_port` is where this machine's broker listens; a line leads there from the host."""
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        """`ports` are where this machine's controller listens; a line leads to each of them from the host."""
+        self._lines: list[Line] = []
         self._lab = Lab()
         try:
             self._host = PlainHost("demo", self._lab)
             self._host.boot()
-            self._line = Line(self._host.leader, BROKER_PORT, broker_port)
+            self._lines += [Line(self._host.leader, port, port) for port in ports]
             self._host.offer_k3s()
             images = self._host.offer_images()
             self._host.allow()
             without = ("metrics-server", "local-storage")
             self.up = ["--images", images, *(word for name in without for word in ("--no-component", name))]
-            agent = [*PROGRAM, "agent", "run", *AGENT, "--broker", f"mqtt://127.0.0.1:{BROKER_PORT}"]
-            self._agent = self._host.spawn(agent)
+            self._agent = self._host.spawn([*PROGRAM, "agent", "run", *AGENT])
             _await(self.socket, self._agent)
         except BaseException:
             self.close()
@@ -89,6 +92,10 @@ class RealGround:
     def archipel(self, *words: str, timeout: float = 120.0) -> shell.Completed:
         """Run inside the host."""
         return self._host.run([*PROGRAM, *words], timeout=timeout)
+
+    def enrol(self, link: str) -> None:
+        """Ask the agent to."""
+        self.archipel("enrol", link).ok()
 
     def break_it(self) -> None:
         """Pull the cable."""
@@ -104,8 +111,7 @@ class RealGround:
 
     def close(self) -> None:
         """Switch the host off and remove its network."""
-        line = getattr(self, "_line", None)
-        if line is not None:
+        for line in self._lines:
             line.close()
         host = getattr(self, "_host", None)
         if host is not None:
@@ -120,7 +126,7 @@ class RehearsedGround:
     fault = "the network cable is pulled"
     code = "cable-out"
 
-    def __init__(self, broker_port: int) -> None:
+    def __init__(self) -> None:
         self.up: list[str] = []
         self._directory = tempfile.TemporaryDirectory(prefix="archipel-demo-")
         root = Path(self._directory.name)
@@ -128,8 +134,7 @@ class RehearsedGround:
         scenario.write_text('title = "The demo"\npace = 0.5\n')
         self._environment = {**os.environ, "ARCHIPEL_ROOT": str(root)}
         self.socket = root / "run/archipel/agent.sock"
-        argv = [*PROGRAM, "agent", "run", *AGENT, "--broker", f"mqtt://127.0.0.1:{broker_port}"]
-        argv += ["--rehearse", str(scenario)]
+        argv = [*PROGRAM, "agent", "run", *AGENT, "--rehearse", str(scenario)]
         self._agent = shell.spawn(argv, env=self._environment, output=root / "agent.log")
         try:
             _await(self.socket, self._agent)
@@ -140,6 +145,10 @@ class RehearsedGround:
     def archipel(self, *words: str, timeout: float = 120.0) -> shell.Completed:
         """Run against the rehearsed machine."""
         return shell.run([*PROGRAM, *words], env=self._environment, timeout=timeout)
+
+    def enrol(self, link: str) -> None:
+        """Ask the agent to."""
+        self.archipel("enrol", link).ok()
 
     def break_it(self) -> None:
         """Pull the simulated cable."""
@@ -172,10 +181,10 @@ def why_not_real() -> str:
     return requirements.missing_for_plain() or requirements.missing_for_k3s() or ""
 
 
-def choose(rehearsed: bool, broker_port: int) -> Ground:
+def choose(rehearsed: bool, ports: tuple[int, ...]) -> Ground:
     """Return the best ground there is, saying why where it is not the real one."""
     missing = "asked for" if rehearsed else why_not_real()
     if missing:
         print(f"demo: a rehearsed machine ({missing})")
-        return RehearsedGround(broker_port)
-    return RealGround(broker_port)
+        return RehearsedGround()
+    return RealGround(ports)

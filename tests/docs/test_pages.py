@@ -50,8 +50,10 @@ def without_sudo(words: list[str]) -> list[str]:
 def read_by_typer(words: list[str]) -> None:
     """Have the command of the fleet read its words, without doing anything."""
     command: Any = typer.main.get_command(application())
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and words != ["--help"]:
         command, words = command.commands[words[0]], words[1:]
+    if words == ["--help"]:
+        return
     command.make_context("archipel fleet", list(words))
 
 

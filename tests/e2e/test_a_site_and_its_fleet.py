@@ -11,7 +11,6 @@ import pytest
 
 from archipel_contract.exits import Exit
 from tests.demo.fleet import Fleet
-from tests.demo.grounds import BROKER_PORT
 from tests.e2e.person import Person, from_checkout, until
 from tests.e2e.screen import screen
 from tests.hosts.line import Line
@@ -62,13 +61,16 @@ class Place:
 def place(plain: PlainHost) -> Iterator[Place]:
     """A light host with a real k3s whose agent has a broker."""
     fleet = Fleet()
-    line = Line(plain.leader, BROKER_PORT, fleet.broker_port)
+    line = Line(plain.leader, fleet.broker_port, fleet.broker_port)
+    counter = Line(plain.leader, fleet.enrol_port, fleet.enrol_port)
     try:
         command = from_checkout()
-        broker = f"mqtt://127.0.0.1:{BROKER_PORT}"
-        plain.spawn([*command, "agent", "run", "--interval", "2", "--metrics-every", "5", "--broker", broker])
+        plain.spawn([*command, "agent", "run", "--interval", "2", "--metrics-every", "5"])
+        until(lambda: plain.run(["test", "-S", "/run/archipel/agent.sock"]).rc == 0, fleet.said, 20)
+        plain.run([*command, "enrol", fleet.invitation()]).ok()
         yield Place(plain, Person(plain, command), fleet, line)
     finally:
+        counter.close()
         line.close()
         fleet.close()
 
@@ -76,7 +78,6 @@ def place(plain: PlainHost) -> Iterator[Place]:
 @pytest.fixture(scope="module")
 def site(place: Place) -> Place:
     """The same once it is a site, and its fleet knows."""
-    until(lambda: place.host.run(["test", "-S", "/run/archipel/agent.sock"]).rc == 0, place.fleet.said, 20)
     up = place.person.up("--images", IMAGES)
     assert up.code == Exit.OK, up
     place.site_id = place.person.status()["site"]["site_id"]

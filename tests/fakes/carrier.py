@@ -79,6 +79,7 @@ class ScriptedController:
         self.asks_for_states = True
         self.spread = 0.0
         self.signers: Sequence[Signs] = ()  # who signs its answers; nobody: the policy before there are keys
+        self.signs_acks = True
         self.frames: list[Frame] = []
         self.results: list[Result] = []
         self.audit: list[Entry] = []
@@ -204,7 +205,8 @@ class ScriptedController:
     def _answer(self, address: topics.Address, body: Any) -> None:
         channel = Down(KINDS[TYPE_OF[type(body)]].channel)
         topic = topics.down(address.shard, address.node_id, channel)
-        self._send(Outgoing(topic=topic, payload=_wire(body, self.signers)))
+        signers = self.signers if self.signs_acks or not isinstance(body, Ack) else ()
+        self._send(Outgoing(topic=topic, payload=_wire(body, signers)))
 
     def say(self, node_id: str, kind: str, frame: Frame) -> None:
         """Say something that was signed elsewhere."""

@@ -91,6 +91,7 @@ class FakeFleet:
     now: datetime = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
     days: int = 365
     tokens: dict[str, Token] = field(default_factory=dict)
+    has_many_uses: bool = False  # each of them
     approves: bool = True  # a person; claim codes wait until it is so
     refuses: str = ""  # a code with which everything is refused
     claim: str = ""  # what it shows a person
@@ -128,13 +129,15 @@ class FakeFleet:
         public, _ = certificates.requested_key(request.csr.encode())
         if self.known.get(request.node_id) == public.key_id:  # its answer was lost
             return self._issued(request.csr, request.node_id)
-        if request.token and self.tokens.pop(request.token, None) is None:
+        if request.token and request.token not in self.tokens:
             return self._refused("enrol-token-used")
         if request.node_id in self.known:
-            return self._refused("enrol-other-key")
+            return self._refused("enrol-node-known")
         if not self.approves:
             return self._said(EnrolmentState.PENDING, claim=self.claim, retry_seconds=10)
         self.known[request.node_id] = public.key_id
+        if not self.has_many_uses:
+            self.tokens.pop(request.token, None)
         return self._issued(request.csr, request.node_id)
 
     def _issued(self, csr: str, node_id: str) -> Answer:
@@ -190,6 +193,49 @@ class FakeEnroller:
         return to_json(answer)
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        """A question without a body."""
+        self._reply(b"")
+
+    def do_POST(self) -> None:
+        """A question with one."""
+        self._reply(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _reply(self, body: bytes) -> None:
+        shown = self.connection.getpeercert(binary_form=True)
+        peer = certificates.read_der(shown).name if shown else ""
+        said = to_json(self.server.fleet.answer(self.path, body, peer))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests are quiet."""
+
+
+class _Server(HTTPServer):
+    """A client that hangs up in the handshake is no error of the test."""
+
+    def __init__(self, fleet: FakeFleet, context: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.fleet, self._context = fleet, context
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept, and shake hands."""
+        connected, peer = self.socket.accept()
+        try:
+            return self._context.wrap_socket(connected, server_side=True), peer
+        except OSError:
+            connected.close()
+            raise
+
+
 @contextlib.contextmanager
 def serving_tls(
     fleet: FakeFleet,
@@ -207,42 +253,7 @@ def serving_tls(
     context.load_verify_locations(directory / "ca.pem")
     context.verify_mode = ssl.CERT_OPTIONAL
 
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
-
-        def do_GET(self) -> None:
-            """A question without a body."""
-            self._reply(b"")
-
-        def do_POST(self) -> None:
-            """A question with one."""
-            self._reply(self.rfile.read(int(self.headers["Content-Length"])))
-
-        def _reply(self, body: bytes) -> None:
-            shown = self.connection.getpeercert(binary_form=True)
-            peer = certificates.read_der(shown).name if shown else ""
-            said = to_json(fleet.answer(self.path, body, peer))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests are quiet."""
-
-    class Server(HTTPServer):
-        """A client that hangs up in the handshake is no error of the test."""
-
-        def get_request(self) -> tuple[Any, Any]:
-            """Accept, with the handshake left to the handler."""
-            connected, peer = self.socket.accept()
-            try:
-                return context.wrap_socket(connected, server_side=True), peer
-            except OSError:
-                connected.close()
-                raise
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = _Server(fleet, context)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="enrolment")
     thread.start()
     try:

@@ -26,21 +26,72 @@ from archipel_fleet.records import ContactState, Scope, SiteRow
 from tests.fakes import fleet_sites as made
 
 
-class FakeBook:
-    """See the module. `sites` returns the sites as they are now."""
+class FakeLedger:
+    """Who did what. `sites` returns the sites as they are now."""
 
     def __init__(self, sites: Callable[[], Sequence[SiteRow]]) -> None:
         self._sites = sites
         self._lock = threading.RLock()
-        self._orders: dict[str, tuple[OrderRow, bytes]] = {}
-        self._counters: dict[str, int] = {}
         self._deeds: list[tuple[Deed, int]] = []
-        self._documents: list[DocumentRow] = []
-        self.results: dict[str, OrderResult] = {}
-        self.identified = True
 
     def _seen(self, scope: Scope) -> list[tuple[int, SiteRow]]:
         return [(n, row) for n, row in enumerate(self._sites()) if scope.customer in (None, row.customer)]
+
+    def record(self, deed: Deed, now: int) -> None:
+        """See order_ports.Ledger."""
+        with self._lock:
+            self._deeds.append((deed, now))
+
+    def deeds(
+        self, scope: Scope, site_id: str = "", before: int | None = None, limit: int = 100
+    ) -> tuple[DeedRow, ...]:
+        """See order_ports.Ledger."""
+        names = {row.site_id: row.name for _, row in self._seen(scope)}
+        found = [
+            DeedRow(
+                number=number,
+                at=at,
+                sure=True,
+                received=at,
+                actor=deed.actor,
+                action=deed.action,
+                outcome=deed.outcome,
+                detail=deed.detail,
+                params=deed.params,
+                node_id=deed.node_id,
+                node_name=deed.node_id,
+                site_id=deed.site_id,
+                site_name=names.get(deed.site_id, ""),
+            )
+            for number, (deed, at) in enumerate(self._deeds, 1)
+            if scope.customer is None or deed.customer == scope.customer
+        ]
+        return tuple(
+            one
+            for one in reversed(found)
+            if site_id in ("", one.site_id) and (before is None or one.received < before)
+        )[:limit]
+
+    def verify_deeds(self) -> tuple[Chain, ...]:
+        """See order_ports.Ledger."""
+        head = ChainHead()
+        for deed, at in self._deeds:
+            bare = Entry(number=0, at=at, clock=ClockQuality.PLAUSIBLE, actor=deed.actor, action=deed.action)
+            entry = appended(head, bare)
+            head = ChainHead(count=entry.number, hash=entry.hash)
+        return (Chain(name="fleet", entries=head.count, hash=head.hash),)
+
+
+class FakeBook(FakeLedger):
+    """See the module. `sites` returns the sites as they are now."""
+
+    def __init__(self, sites: Callable[[], Sequence[SiteRow]]) -> None:
+        super().__init__(sites)
+        self._orders: dict[str, tuple[OrderRow, bytes]] = {}
+        self._counters: dict[str, int] = {}
+        self._documents: list[DocumentRow] = []
+        self.results: dict[str, OrderResult] = {}
+        self.identified = True
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -149,7 +200,7 @@ class FakeBook:
         if result is not None:
             self.results[order_id] = result
 
-    # --- sending, who did what ---------------------------------------------------------------------------------------
+    # --- sending -----------------------------------------------------------------------------------------------------
 
     def due(self, node_ids: Sequence[str], now: int) -> tuple[Due, ...]:
         """Not the business of this fake."""
@@ -162,47 +213,3 @@ class FakeBook:
     def older(self, details: Mapping[str, str], now: int) -> None:
         """Not the business of this fake."""
         raise NotImplementedError
-
-    def record(self, deed: Deed, now: int) -> None:
-        """See order_ports.Ledger."""
-        with self._lock:
-            self._deeds.append((deed, now))
-
-    def deeds(
-        self, scope: Scope, site_id: str = "", before: int | None = None, limit: int = 100
-    ) -> tuple[DeedRow, ...]:
-        """See order_ports.Ledger."""
-        names = {row.site_id: row.name for _, row in self._seen(scope)}
-        found = [
-            DeedRow(
-                number=number,
-                at=at,
-                sure=True,
-                received=at,
-                actor=deed.actor,
-                action=deed.action,
-                outcome=deed.outcome,
-                detail=deed.detail,
-                params=deed.params,
-                node_id=deed.node_id,
-                node_name=deed.node_id,
-                site_id=deed.site_id,
-                site_name=names.get(deed.site_id, ""),
-            )
-            for number, (deed, at) in enumerate(self._deeds, 1)
-            if scope.customer is None or deed.customer == scope.customer
-        ]
-        return tuple(
-            one
-            for one in reversed(found)
-            if site_id in ("", one.site_id) and (before is None or one.received < before)
-        )[:limit]
-
-    def verify_deeds(self) -> tuple[Chain, ...]:
-        """See order_ports.Ledger."""
-        head = ChainHead()
-        for deed, at in self._deeds:
-            bare = Entry(number=0, at=at, clock=ClockQuality.PLAUSIBLE, actor=deed.actor, action=deed.action)
-            entry = appended(head, bare)
-            head = ChainHead(count=entry.number, hash=entry.hash)
-        return (Chain(name="fleet", entries=head.count, hash=head.hash),)

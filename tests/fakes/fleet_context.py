@@ -9,6 +9,7 @@ from archipel_fleet.accounts.passwords import Cost
 from archipel_fleet.api.context import Context
 from archipel_fleet.enrolment.caring import Care
 from archipel_fleet.live import Live
+from archipel_fleet.ports import Keys
 from archipel_fleet.records import Account, AccountRole
 from tests.fakes.fleet_devices import fake_keys
 from tests.fakes.fleet_sites import NOW
@@ -58,17 +59,22 @@ class CountedEntropy:
         return self.count.to_bytes(4, "big") * (size // 4) + bytes(size % 4)
 
 
-def fake_context(store: FakeStore | None = None, clock: FakeClock | None = None) -> Context:
+def fake_context(
+    store: FakeStore | None = None, clock: FakeClock | None = None, keys: Keys | None = None
+) -> Context:
     """Return a context whose store holds the twelve sites and ACCOUNTS."""
     used, time = store or FakeStore(), clock or FakeClock()
     used.clock = time
     context = Context(
         store=used,
         clock=time,
-        care=Care(used.devices, fake_keys(), time, CountedEntropy(), address=ENROL_ADDRESS),
+        care=Care(
+            used.devices, fake_keys(), time, CountedEntropy(), address=ENROL_ADDRESS, journal=used.book
+        ),
         live=Live(),
         entropy=CountedEntropy(),
         password_cost=CHEAP,
+        keys=keys,
     )
     for account in ACCOUNTS:
         context.accounts.put(account, PASSWORD)

@@ -18,7 +18,16 @@ from archipel_contract.trust.store import TrustStore
 from archipel_contract.trust.token import claim_code
 from archipel_contract.trust_document import TALK, Delegation, KeyRole, TrustDocument
 from archipel_contract.wire import to_data
-from archipel_fleet.device_records import CertificateRow, Decision, Known, TokenRow, TokenRule, Wanted
+from archipel_fleet.device_records import (
+    Approval,
+    CertificateRow,
+    Decision,
+    DeviceState,
+    Known,
+    TokenRow,
+    TokenRule,
+    Wanted,
+)
 from archipel_fleet.enrolment import rule
 from archipel_fleet.ports import Clock
 from archipel_fleet.storage.enrolling import SqlDevices
@@ -57,6 +66,10 @@ class FakeFleetKeys:
     def trust_frame(self) -> Frame:
         """See ports.Keys."""
         return self._frame
+
+    def frames_after(self, version: int) -> tuple[Frame, ...]:
+        """See ports.Keys."""
+        return (self._frame,) if version < 1 else ()
 
     @property
     def signer(self) -> Signer:
@@ -108,7 +121,7 @@ def fake_registry(clock: Clock) -> SqlDevices:
             not_after=NOW + 335 * DAY, pem="pem",
         )  # fmt: skip
         made.issue(row, _publics()[number], NOW - 30 * DAY)
-    made.end(ACTIVE[2], rule.DeviceState.REVOKED, "anna", NOW - DAY)
+    made.end(ACTIVE[2], DeviceState.REVOKED, "anna", NOW - DAY)
     _settle(made, _wanted(PENDING, 4, claim=CLAIM, hostname="new-pi", model="Raspberry Pi 5"), "default")
     _settle(made, _wanted(COPIED, 5, claim=OTHER_CLAIM, hostname="gate"), "default")
     token = TokenRow(
@@ -132,7 +145,7 @@ def _settle(registry: SqlDevices, wanted: Wanted, customer: str) -> None:
         if known.device is not None or one.claim in (CLAIM, OTHER_CLAIM):
             return found
         return Decision(
-            state=found.state, admit=True, customer=customer, approval=rule.Approval.TOKEN, by="7k2m9qxf"
+            state=found.state, admit=True, customer=customer, approval=Approval.TOKEN, by="7k2m9qxf"
         )
 
     registry.settle(wanted, decide, NOW - 40 * DAY if wanted.claim.startswith("claim") else NOW - DAY)

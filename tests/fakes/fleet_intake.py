@@ -12,7 +12,7 @@ from archipel_contract.link.envelope import Envelope
 from archipel_contract.link.epochs import Lane, new_epoch
 from archipel_contract.link.messages import KINDS, TYPE_OF, EpochAck, Hello, Welcome
 from archipel_contract.wire import to_data
-from archipel_fleet.ports import Arrival, StoreFailed, Taken
+from archipel_fleet.ports import Arrival, Note, StoreFailed, Taken
 
 NOW = 1_795_334_400_000  # 2026-11-22 08:00 UTC
 SITE = "s-0000000000000001"
@@ -158,6 +158,13 @@ class RememberingStore:
         self.failing = ""  # a code of StoreFailed
         self.stumbles_over: Callable[[Arrival], bool] = lambda arrival: False
         self.attempts = 0
+        self.notes: list[Note] = []
+
+    def noted(self, notes: Sequence[Note], now: int) -> frozenset[str]:
+        """See ports.Intake."""
+        self._check()
+        self.notes += notes
+        return frozenset({SITE})
 
     def take(self, arrivals: Sequence[Arrival]) -> Taken:
         """See ports.Intake."""
@@ -171,7 +178,9 @@ class RememberingStore:
         welcomes: dict[str, Welcome] = {}
         for one in arrivals:
             if isinstance(one.body, Hello):
-                welcomes[one.node_id] = Welcome(incarnation=self.incarnation, connection=one.body.connection)
+                welcomes[one.node_id] = Welcome(
+                    incarnation=self.incarnation, connection=one.body.connection, nonce=one.body.nonce
+                )
             if one.envelope.sequence:
                 acks[one.node_id] = (EpochAck(epoch=one.envelope.epoch, upto=one.envelope.sequence),)
         repeated = [

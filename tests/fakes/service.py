@@ -122,12 +122,34 @@ class Subscribed:
         return lambda: self.subscribers.remove(wake)
 
 
-class ScriptedService(Subscribed):
-    """An AgentService for tests; see the module."""
+class Enrolling(Subscribed):
+    """A machine that comes into a fleet as a test says."""
 
     def __init__(self) -> None:
         super().__init__()
         self.current = report()
+        self.refusal: Refused | None = None  # raised by every call but `alive`
+        self.enrol_wishes: list[tuple[EnrolmentWish, str]] = []
+        self.on_enrol: Callable[[], None] = lambda: None
+
+    def enrolment(self) -> EnrolmentStatus:
+        """Return how the scripted machine stands with its fleet."""
+        return self.current.enrolment
+
+    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
+        """Remember the wish and who had it; a test says how it goes on by `change`."""
+        if self.refusal is not None:
+            raise self.refusal
+        self.enrol_wishes.append((wish, asked_by))
+        self.on_enrol()
+        return self.current.enrolment
+
+
+class ScriptedService(Enrolling):
+    """An AgentService for tests; see the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.check_results = Checks(
             phase="runtime",
             results=(
@@ -150,10 +172,7 @@ class ScriptedService(Subscribed):
         self.journal = AuditPage(head=ChainHead())
         self.requests: list[tuple[JobRequest, str]] = []
         self.cancelled: list[str] = []
-        self.enrol_wishes: list[tuple[EnrolmentWish, str]] = []
-        self.on_enrol: Callable[[], None] = lambda: None
         self.clock_wishes: list[tuple[str, str]] = []
-        self.refusal: Refused | None = None  # raised by every call but `alive`
         self.defect: Exception | None = None  # likewise
         self.hold: threading.Event | None = None  # every call but `alive` waits for it
         self.on_start: Callable[[], None] = lambda: None
@@ -297,18 +316,6 @@ class ScriptedService(Subscribed):
         self._say()
         kept = self.journal
         return replace(kept, entries=kept.entries[-lines:], verified=not kept.broken if verify else None)
-
-    def enrolment(self) -> EnrolmentStatus:
-        """Return how the scripted machine stands with its fleet."""
-        self._say()
-        return self.current.enrolment
-
-    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
-        """Remember the wish and who had it; a test says how it goes on by `change`."""
-        self._say()
-        self.enrol_wishes.append((wish, asked_by))
-        self.on_enrol()
-        return self.current.enrolment
 
     def kubeconfig(self) -> Kubeconfig:
         """Return the scripted kubeconfig."""

@@ -140,7 +140,8 @@ def test_with_a_name_devices_come_from_other_machines(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_plain_link_on_this_machine_does_without_certificates(
-    tmp_path: Path, given: dict[str, object], secure: bool, port: int
+    tmp_path: Path, given: dict[str, str], secure: bool, port: int
 ) -> None:
-    found = settings(tmp_path, **given)
+    file = "".join(f'{name} = "{value}"\n' for name, value in given.items())
+    found = settings(tmp_path, file)
     assert (found.is_secure, found.embedded_port) == (secure, port)

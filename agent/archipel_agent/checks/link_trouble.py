@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 from archipel_contract.status import LinkState, LinkStatus
 
-BROKER = ("link-broker-away", "link-broker-wrong", "link-broker-refused", "link-not-loopback")
+AWAY = ("link-broker-away", "link-proxy-away")  # what comes back by itself more often than not
+BROKER = (
+    *AWAY,
+    "link-broker-wrong",
+    "link-broker-refused",
+    "link-not-loopback",
+    "link-tls-unusable",
+    "link-tls-refused",
+    "link-tls-wrong-broker",
+    "link-tls-time",
+    "link-proxy-refused",
+)
 UNANSWERED = "link-unanswered"
 BACKLOG = "link-backlog"
 DROPPED = "link-dropped"
@@ -52,9 +63,10 @@ def broker(link: LinkStatus, now: datetime) -> str:
     """Return what keeps the node from its broker; empty if nothing does. A broker that is away is given a little time."""
     if link.state is not LinkState.AWAY:
         return ""
-    if link.code in BROKER[1:]:
+    if link.code in BROKER and link.code not in AWAY:
         return link.code
-    return BROKER[0] if _longer(link, now, AWAY_AFTER) else ""
+    code = link.code if link.code in AWAY else AWAY[0]
+    return code if _longer(link, now, AWAY_AFTER) else ""
 
 
 def controller(link: LinkStatus, now: datetime) -> str:

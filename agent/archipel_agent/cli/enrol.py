@@ -171,7 +171,7 @@ def line(status: EnrolmentStatus) -> str:
     parts = [f"{WORDS[status.state]}{f' ({name})' if name else ''}"]
     if status.display_name:
         parts.append(f"as {status.display_name}")
-    if status.claim and status.state is Membership.PENDING:
+    if status.claim and status.state is not Membership.ENROLLED:
         parts.append(f"code {status.claim}")
     if status.certificate_until:
         parts.append(f"certificate until {status.certificate_until}")

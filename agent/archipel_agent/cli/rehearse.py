@@ -39,7 +39,15 @@ def parser() -> argparse.ArgumentParser:
         "--sites", type=int, metavar="N", help=f"how many sites (default {SITES}, or the scenario's)"
     )
     made.add_argument("--nodes", type=int, metavar="M", help=f"machines of each site (default {NODES})")
-    made.add_argument("--broker", metavar="URL", default=BROKER, help="the broker (default %(default)s)")
+    made.add_argument(
+        "--broker", metavar="URL", help=f"the broker (default {BROKER}, or the fleet's with --enrol)"
+    )
+    made.add_argument(
+        "--enrol",
+        metavar="LINK",
+        default="",
+        help="have every node enrol: a fleet's link with a token of many uses",
+    )
     made.add_argument("--scenario", metavar="FILE", help="what is special and what happens, as a TOML file")
     made.add_argument(
         "--seed", type=int, help="decides names, machines and chance (default: drawn, and told)"
@@ -150,8 +158,6 @@ def _own_root(nodes: int) -> Path:
 def _playbill(session: Session, scenario: "FleetScenario") -> "Playbill":
     from archipel_agent.rehearsal.fleet.plan import NODES_LIMIT, SITES_LIMIT
     from archipel_agent.rehearsal.fleet.stage import Playbill, nodes_of
-    from archipel_contract.link import broker_url
-    from archipel_contract.link.carrier import CarrierFailed
 
     options = session.options
     sites = options.sites if options.sites is not None else scenario.sites or SITES
@@ -160,10 +166,7 @@ def _playbill(session: Session, scenario: "FleetScenario") -> "Playbill":
         raise Stop(Exit.USAGE, f"--sites goes from 1 to {SITES_LIMIT}, --nodes from 1 to {NODES_LIMIT}")
     if options.interval < 1 or options.metrics_every < 1:
         raise Stop(Exit.USAGE, "--interval and --metrics-every are at least 1 second")
-    try:
-        broker_url.require_loopback(broker_url.parse(options.broker))
-    except (broker_url.BrokerUrlInvalid, CarrierFailed) as error:
-        raise Stop(Exit.USAGE, f"--broker: {error}") from error
+    broker = _broker(options)
     named = [name for event in scenario.events for name in event.where] + [
         one.site for one in scenario.special
     ]
@@ -177,12 +180,35 @@ def _playbill(session: Session, scenario: "FleetScenario") -> "Playbill":
         sites=sites,
         nodes=nodes,
         seed=drawn if options.seed is None else options.seed,
-        broker=options.broker,
+        broker=broker,
+        enrol=options.enrol,
         root=Path(),
         interval=options.interval,
         metrics_every=options.metrics_every,
         scenario=scenario,
     )
+
+
+def _broker(options: argparse.Namespace) -> str:
+    """Return the broker to use, empty for the one the fleet names at the enrolment; raise Stop."""
+    from archipel_contract.link import broker_url
+    from archipel_contract.link.carrier import CarrierFailed
+
+    if options.enrol:
+        from archipel_contract.trust.token import TokenInvalid, invitation
+
+        try:
+            invitation(options.enrol)
+        except TokenInvalid as error:
+            raise Stop(Exit.USAGE, f"--enrol: {error}") from error
+        if options.broker is None:
+            return ""
+    broker: str = options.broker or BROKER
+    try:
+        broker_url.require_loopback(broker_url.parse(broker))
+    except (broker_url.BrokerUrlInvalid, CarrierFailed) as error:
+        raise Stop(Exit.USAGE, f"--broker: {error}") from error
+    return broker
 
 
 def _steer(session: Session) -> int:

@@ -4,7 +4,8 @@ fails. Loaded only where a device enrols or renews.
 
 import http.client
 import ssl
-from urllib.parse import urlsplit
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit
 
 from archipel_agent.ports import EnrolFailed, Secured
 from archipel_contract.link.secure import TlsUnusable, client_context
@@ -14,6 +15,7 @@ DATES = (
     9,
     10,
 )  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED: the right fleet, but its certificate or a clock is off
+PROXY_PORT = 8080  # as of the proxy in front of brokers
 TIMEOUT_SECONDS = 30.0  # for connecting, and between two pieces of an answer
 
 
@@ -21,7 +23,7 @@ class HttpsEnroller:
     """Implements the Enroller port."""
 
     def __init__(self, proxy: str = "", timeout: float = TIMEOUT_SECONDS) -> None:
-        """`proxy` is `http://host:port` of a proxy that passes TLS on (CONNECT); empty: none."""
+        """`proxy` is `http://[user:password@]host:port` of a proxy that passes TLS on (CONNECT); empty: none."""
         self._proxy = urlsplit(proxy)
         self._timeout = timeout
 
@@ -57,11 +59,15 @@ class HttpsEnroller:
             return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
         made = http.client.HTTPSConnection(
             self._proxy.hostname,
-            self._proxy.port or http.client.HTTP_PORT,
+            self._proxy.port or PROXY_PORT,
             timeout=self._timeout,
             context=context,
         )
-        made.set_tunnel(host, port)
+        headers = {}
+        if self._proxy.username:
+            given = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {b64encode(given.encode()).decode()}"
+        made.set_tunnel(host, port, headers)
         return made
 
 

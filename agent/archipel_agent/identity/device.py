@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archipel_agent.identity.files import IdentityFiles
-from archipel_agent.identity.reading import DAMAGED, FleetFacts, IdentityUnusable, Kept, Pair
+from archipel_agent.identity.reading import DAMAGED, MISMATCHED, FleetFacts, IdentityUnusable, Kept, Pair
 from archipel_agent.ports import Secured
 from archipel_contract.link.envelope import Frame, framed
 from archipel_contract.link.secure import client_context
@@ -56,7 +56,7 @@ class DeviceIdentity:
             self._tried, self._refusals = None, 0
             try:
                 self.files.settle()
-                self._kept = self.files.load()
+                self._kept = _own(self.files.load(), self.node_id)
             except IdentityUnusable as error:
                 self.problem = error
             except OSError as error:
@@ -213,3 +213,11 @@ class DeviceIdentity:
             return pair
         was_refused = self._tried is not None and self._tried.certificate == renewed.certificate
         return pair if was_refused and self._refusals else renewed
+
+
+def _own(kept: Kept, node_id: str) -> Kept:
+    """Return what was read, if it is this machine's; raise IdentityUnusable. A state begun anew has another node id."""
+    if kept.pair is not None and kept.pair.certificate.name != node_id:
+        detail = f"it is for {kept.pair.certificate.name}, but since its state was begun anew this machine is {node_id}"
+        raise IdentityUnusable(MISMATCHED, kept.pair.certificate_path, detail)
+    return kept

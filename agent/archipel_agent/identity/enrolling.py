@@ -121,7 +121,7 @@ def _refusal(code: str) -> str:
     """Return the device's finding for the fleet's."""
     if code.startswith("enrol-token"):
         return TOKEN_REFUSED
-    return NODE_KNOWN if code == "enrol-other-key" else REFUSED
+    return NODE_KNOWN if code == "enrol-node-known" else REFUSED
 
 
 def _spread(seconds: float, random: float) -> float:

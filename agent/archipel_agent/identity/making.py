@@ -18,6 +18,7 @@ from archipel_agent.identity.keeper import IdentityKeeper
 from archipel_agent.paths import Paths, identity_of, token_file
 from archipel_agent.ports import Disk, Enroller, Ports
 from archipel_agent.settings import Settings
+from archipel_agent.state.database import StateUnusable
 from archipel_agent.state.store import Store
 from archipel_contract.facts import NodeFacts
 from archipel_contract.trust.enrolment import Request
@@ -47,7 +48,7 @@ def keeper_of(
         clock=ports.clock,
         entropy=ports.entropy,
         time=functools.partial(_time, store, ports),
-        believe=functools.partial(clocks.believe, store, clock=ports.clock),
+        believe=functools.partial(_believe, store, ports),
         about=functools.partial(_about, store, ports),
     )
     made = IdentityKeeper(parts)
@@ -56,14 +57,22 @@ def keeper_of(
     return made
 
 
-def real_enroller() -> Enroller:
-    """Return the one that speaks HTTPS."""
-    return HttpsEnroller()
+def real_enroller(settings: Settings) -> Enroller:
+    """Return the one that speaks HTTPS, through the proxy of the settings if there is one."""
+    return HttpsEnroller(settings.proxy)
 
 
 def _time(store: Store, ports: Ports) -> clocks.TrustedTime:
     facts = ports.machine.facts()
     return clocks.trusted(store, ports.clock, ports.machine.clock_synchronized(), facts.has_rtc)
+
+
+def _believe(store: Store, ports: Ports, at_ms: int) -> None:
+    """Take the fleet's time. A disk that keeps nothing is no reason not to enrol."""
+    try:
+        clocks.believe(store, at_ms, ports.clock)
+    except StateUnusable as error:
+        LOG.warning("the fleet's time cannot be kept: %s", error)
 
 
 def _about(store: Store, ports: Ports) -> Request:

@@ -13,6 +13,9 @@ NAMESPACE = "archipel-system"
 ACCOUNT = "archipel-agent"
 SECRET = "archipel-agent-token"
 READ = ["get", "list", "watch"]
+WORKLOADS = ["deployments", "daemonsets", "statefulsets"]
+# What the agent itself does not need: looked at by `kubectl` from afar (see `remote.kubectl`). Never Secrets or ConfigMaps.
+LOOKED_AT = ["endpoints", "persistentvolumes", "persistentvolumeclaims"]
 
 _META: Mapping[str, Any] = {"labels": {"app.kubernetes.io/managed-by": "archipel"}}
 
@@ -29,10 +32,15 @@ def objects() -> tuple[tuple[str, dict[str, Any]], ...]:
     rules = [
         {
             "apiGroups": [""],
-            "resources": ["nodes", "pods", "events", "namespaces", "services"],
+            "resources": ["nodes", "pods", "events", "namespaces", "services", *LOOKED_AT],
             "verbs": READ,
         },
-        {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets", "statefulsets"], "verbs": READ},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": [*WORKLOADS, "replicasets"], "verbs": READ},
+        {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": READ},
+        {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": READ},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READ},
         {"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": READ},
         {"nonResourceURLs": ["/readyz", "/livez", "/version"], "verbs": ["get"]},
     ]

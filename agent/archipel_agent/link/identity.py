@@ -60,6 +60,12 @@ class LinkIdentity(Protocol):
         """Return what is heeded here, and what was refused; never waits."""
         ...
 
+    def lingers(self) -> float:
+        """Return for how many seconds after the last word a call is to be held, for orders that may come; more than a call
+        takes at most while one is being done, whose result is worth waiting for.
+        """
+        ...
+
 
 class Nobody:
     """A node without keys."""
@@ -99,3 +105,7 @@ class Nobody:
     def status(self) -> OrdersStatus:
         """No orders are heeded."""
         return OrdersStatus()
+
+    def lingers(self) -> float:
+        """No orders will come."""
+        return 0.0

@@ -271,7 +271,7 @@ class Link:
                 lock=self._lock,
                 stamp=self._stamp,
                 hello=self._hello,
-                site_id=lambda: self._site_id,
+                site_id=lambda: _site_of(self._report),
                 identity=self._parts.identity,
             )
         )
@@ -289,11 +289,6 @@ class Link:
             LOG.warning("left without a word: %s", error)
 
     # --- what the session asks ---------------------------------------------------------------------------------------
-
-    @property
-    def _site_id(self) -> str:
-        report = self._report
-        return report.site.site_id if report is not None and report.site is not None else ""
 
     def _stamp(self) -> Stamp:
         clock, report = self._parts.clock, self._report
@@ -316,6 +311,10 @@ class Link:
             incarnation=core.engine.incarnation,
         )
         return self._parts.identity.complete(said)
+
+
+def _site_of(report: Report | None) -> str:
+    return report.site.site_id if report is not None and report.site is not None else ""
 
 
 def _is_urgent(event: Event) -> bool:

@@ -112,7 +112,14 @@ class Secured:
 def secured_link(
     node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings, secured: Secured
 ) -> Link:
-    """Return the link of an enrolled device, not started yet: over TLS, by each of its fleet's brokers in turn.
+    """Return the link of an enrolled device, not started yet; raise BrokerUrlInvalid."""
+    return Link(secured_parts(node_id, ports, paths, store, settings, secured))
+
+
+def secured_parts(
+    node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings, secured: Secured
+) -> LinkParts:
+    """Return what the link of an enrolled device is made of: over TLS, by each of its fleet's brokers in turn.
 
     Raises BrokerUrlInvalid. A broker of the settings replaces those the fleet has told.
     """
@@ -134,9 +141,7 @@ def secured_link(
         )
 
     device = secured.device
-    return Link(
-        replace(parts, carrier=lambda: Ways([way(url) for url in urls], device.connected, device.refused))
-    )
+    return replace(parts, carrier=lambda: Ways([way(url) for url in urls], device.connected, device.refused))
 
 
 def plan_of(settings: Settings) -> LinkPlan:
@@ -155,4 +160,4 @@ def keepalive(plan: LinkPlan) -> int:
     return min(LONGEST_KEEPALIVE, max(KEEPALIVE, 2 * plan.metrics_every))
 
 
-__all__ = ["BrokerUrlInvalid", "keepalive", "link_of", "parts_of", "plan_of"]
+__all__ = ["BrokerUrlInvalid", "Link", "keepalive", "link_of", "parts_of", "plan_of"]

@@ -14,7 +14,14 @@ STABLE_SECONDS = 60.0  # a connection that held so long was a good one
 REFUSED_SECONDS = (600.0, 3600.0)  # a broker that says no needs a person, not another attempt
 URGENT_SECONDS = 600.0
 TRIES = 6  # of one planned call; then the next one is waited for
-NEEDS_A_PERSON = ("link-broker-refused", "link-not-loopback")
+NEEDS_A_PERSON = (
+    "link-broker-refused",
+    "link-not-loopback",
+    "link-tls-unusable",
+    "link-tls-refused",
+    "link-tls-wrong-broker",
+    "link-proxy-refused",
+)
 
 
 class Why(StrEnum):

@@ -11,6 +11,7 @@ from typing import Any
 
 from archipel_agent.link.engine import Draft, Engine
 from archipel_agent.link.entries import Stamp
+from archipel_agent.link.hearing import Hearing
 from archipel_agent.link.identity import LinkIdentity
 from archipel_agent.link.memory import Memory
 from archipel_agent.link.schedule import Schedule
@@ -22,15 +23,12 @@ from archipel_contract.link.delta import compact
 from archipel_contract.link.envelope import (
     Envelope,
     EnvelopeInvalid,
-    Frame,
     Signs,
-    frame_in,
-    from_wire,
     to_wire,
 )
-from archipel_contract.link.messages import KINDS, TYPE_OF, Ack, Ask, Hello, Kind, Presence, Welcome
-from archipel_contract.link.topics import Down, Up
-from archipel_contract.wire import WireError, from_data, from_json, to_data
+from archipel_contract.link.messages import KINDS, TYPE_OF, Ack, Ask, Hello, Presence, Welcome
+from archipel_contract.link.topics import Up
+from archipel_contract.wire import from_json, to_data
 
 LOG = logging.getLogger(__name__)
 OPEN_SECONDS = 30.0
@@ -42,10 +40,6 @@ CONTROLLER = (topics.CONTROLLER_PRESENCE, 0)
 LEAST_WAIT = 0.01  # what was due has been said, so there is nothing to hurry for
 LONGEST_SPREAD = 3600.0  # whatever the controller asks for
 SHUT_SECONDS = 2.0  # for the last word to leave
-WARN_SECONDS = 10.0  # between two lines in the log about messages that were not heeded, however many come
-# What a message from above must be is said by its channel: so it is known before a byte of it is read.
-SAID_AT: dict[Up | Down, Kind] = {one.channel: one for one in KINDS.values() if isinstance(one.channel, Down)}
-ORDERS = (Down.TRUST, Down.DOCUMENT, Down.COMMAND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +72,7 @@ class Session:
         self._refused_until: float | None = None
         self.is_connected = False
         self.code, self.message = "", ""  # what went wrong last; empty once all is well again
-        self._warned_at, self._unwarned = -WARN_SECONDS, 0
+        self._hearing = Hearing(around.node_id, around.identity, around.clock)
         self.spread = 0.0  # over how long the controller last asked returning nodes to come
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -119,7 +113,10 @@ class Session:
         if self._refused_until is not None:
             wait = self._refused_until - now
         if self._around.dials_in:
-            left = max(LEAST_WAIT, self._patient_until() - now)
+            until = self._patient_until()
+            if self._around.engine.is_idle(now):
+                until = min(until, self._held_until())
+            left = max(LEAST_WAIT, until - now)
             wait = min(left, wait) if wait is not None else left
         return None if wait is None else max(LEAST_WAIT, wait)
 
@@ -187,9 +184,13 @@ class Session:
 
     def _is_over(self, now: float) -> bool:
         engine = self._around.engine
-        if engine.is_idle(now) and not self._around.carrier.unsent():
+        if engine.is_idle(now) and not self._around.carrier.unsent() and now >= self._held_until():
             return True
         return now >= self._patient_until()
+
+    def _held_until(self) -> float:
+        """Return until when a call is held though all is said: an order may be on its way, or its result."""
+        return (self._around.engine.answered_at or self._began) + self._around.identity.lingers()
 
     def _patient_until(self) -> float:
         """Return when a call is over whatever has not been said or acknowledged yet."""
@@ -272,61 +273,13 @@ class Session:
             if self.is_connected:
                 self._end(one.code, one.detail)
             return
-        kind = None
-        try:
-            kind = self._kind_at(one)
-            body = self._read(kind, one) if kind is not None else None
-        except (EnvelopeInvalid, WireError, topics.TopicInvalid) as error:
-            self._refuse(one, kind, error)
-            body = None
+        body = self._hearing.take(one)
         if body is not None:
             with self._around.lock:
                 self._heard(body, self._around.clock.monotonic())
             if isinstance(body, Welcome):
                 self._around.identity.audited(body.audit)
         self._around.carrier.acknowledge(one)
-
-    def _kind_at(self, one: Incoming) -> Kind | None:
-        """Return what a message must be by its topic, None for one that is not ours to read. Raises TopicInvalid."""
-        if one.topic == topics.CONTROLLER_PRESENCE:
-            return KINDS["presence"]
-        address = topics.parse(one.topic)
-        if address.node_id != self._around.node_id or one.retained:
-            return None
-        return SAID_AT.get(address.channel)
-
-    def _read(self, kind: Kind, one: Incoming) -> Any:
-        """Return the body of a message that is heeded; None for an order, which was passed on.
-
-        Raises EnvelopeInvalid and WireError.
-        """
-        identity = self._around.identity
-        if kind.channel in ORDERS:
-            identity.ordered(kind, frame_in(one.payload))
-            return None
-
-        def policy(frame: Frame) -> None:
-            identity.require(kind, frame)
-
-        frame, envelope = from_wire(one.payload, policy)
-        if envelope.type != kind.name:
-            raise EnvelopeInvalid("message-foreign", f"a {envelope.type[:40]} where a {kind.name} is said")
-        body = from_data(kind.body, envelope.body)
-        if isinstance(body, Ack):
-            identity.require_ack(body, frame)
-        elif isinstance(body, Welcome):
-            identity.answered(body.nonce, envelope.at)
-        return body
-
-    def _refuse(self, one: Incoming, kind: Kind | None, error: ValueError) -> None:
-        """Say that a message was not heeded; however many there are, the log stays short."""
-        code = error.code if isinstance(error, EnvelopeInvalid) else "message-malformed"
-        self._around.identity.refused(kind.name if kind is not None else "", code, str(error))
-        now = self._around.clock.monotonic()
-        self._unwarned += 1
-        if now - self._warned_at >= WARN_SECONDS:
-            LOG.warning("%d messages not heeded; on %s: %s", self._unwarned, one.topic[:80], error)
-            self._warned_at, self._unwarned = now, 0
 
     def _heard(self, body: Any, now: float) -> None:
         around = self._around

@@ -156,6 +156,12 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"(?![\w-])",
         re.IGNORECASE,
     ),
+    # A root key as text on paper: fourteen groups of five, or the rows in which they are printed.
+    _whole(
+        r"(?<![\w.-])(?=[a-z\s.,-]{0,80}[0-9])(?:[0-9a-hjkmnp-tv-z]{5}[\s.,-]{1,4}){13}[0-9a-hjkmnp-tv-z]{5}(?![\w-])",
+        re.IGNORECASE,
+    ),
+    _after(r"(^[ \t]*\d{1,2}:)(?:[ \t]{2,4}[0-9a-hjkmnp-tv-z]{5}){2,4}[ \t]*$", re.IGNORECASE | re.MULTILINE),
     # The datastore prints what it could not write, and a Secret is plain in there (measured on 1.36 with SQLite locked).
     _after(r"(/registry/secrets/[^\n]{1,600}?value:\\*\")[^\n]+"),
     # k3s' server/cred/passwd, and the file of a node's password: 32 hexadecimal digits and nothing else.

@@ -45,7 +45,8 @@ def rehearse(
     world = SimulatedWorld(clock, used, paths, scenario)
     if isinstance(used, RehearsedDisk | MemoryDisk):
         used.describe(world.state)
-    runner = SimulatedRunner(world)
+    kube = SimulatedKubeApi(world, paths.kubeconfig, identity_file(paths))
+    runner = SimulatedRunner(world, kube)
     k3s = SimulatedK3sHost(world)
     verbs = {**verbs_for(used, runner), "stop-pods": lambda _: k3s.stop_pods()}
     ports = Ports(
@@ -55,7 +56,7 @@ def rehearse(
         runner=runner,
         machine=SimulatedMachine(world),
         k3s=k3s,
-        kube=SimulatedKubeApi(world, paths.kubeconfig, identity_file(paths)),
+        kube=kube,
         fetcher=SimulatedFetcher(world),
         privileged=Direct(verbs),
         rehearsed=True,

@@ -91,25 +91,23 @@ class MemoryDisk:
         self._refuse_directory(path)
         self._entries.pop(str(path), None)
 
-    def erase(self, path: Path) -> None:
-        """See ports.Disk: what is removed from memory is gone."""
-        self.remove(path)
+    erase = remove  # what is removed from memory is gone
 
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """See ports.Disk."""
         stay = {str(place) for one in keep for place in (one, *one.parents)}
-        for name in [str(path), *self._below(path)]:
+        for name in [str(path), *_below(self._entries, path)]:
             if name not in stay:
                 self._entries.pop(name, None)
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """See ports.Disk."""
-        found = (name for name in self._below(path) if not self._entries[name].is_directory)
+        found = (name for name in _below(self._entries, path) if not self._entries[name].is_directory)
         return tuple(Path(name) for name in sorted(found))
 
     def names(self, path: Path) -> tuple[str, ...]:
         """See ports.Disk."""
-        inside = (name[len(str(path).rstrip("/")) + 1 :] for name in self._below(path))
+        inside = (name[len(str(path).rstrip("/")) + 1 :] for name in _below(self._entries, path))
         return tuple(sorted(name for name in inside if name and "/" not in name))
 
     def mode(self, path: Path) -> int | None:
@@ -142,9 +140,10 @@ class MemoryDisk:
         if entry is not None and entry.is_directory:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
-    def _below(self, path: Path) -> list[str]:
-        start = f"{str(path).rstrip('/')}/"
-        return [name for name in self._entries if name.startswith(start)]
+
+def _below(entries: dict[str, Entry], path: Path) -> list[str]:
+    start = f"{str(path).rstrip('/')}/"
+    return [name for name in entries if name.startswith(start)]
 
 
 @functools.lru_cache(maxsize=32)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archipel_agent.k3s.release import ASSETS
-from archipel_agent.ports import CommandFailed, Completed, FetchFailed
-from archipel_agent.rehearsal import certificates, recordings
+from archipel_agent.ports import CommandFailed, Completed, FetchFailed, KubeApi
+from archipel_agent.rehearsal import certificates, kubectl, recordings
 from archipel_agent.rehearsal.binary import stand_in
 from archipel_agent.rehearsal.fleet.clock import MachineClock
 from archipel_agent.rehearsal.world import SimulatedWorld
@@ -18,9 +18,9 @@ IPTABLES = "iptables v1.8.9 (nf_tables)\n"  # of Debian 12
 class SimulatedRunner:
     """Implements the Runner port; a command it does not know is one this machine does not have."""
 
-    def __init__(self, world: SimulatedWorld) -> None:
-        """Act in `world`."""
-        self._world = world
+    def __init__(self, world: SimulatedWorld, kube: KubeApi) -> None:
+        """Act in `world`; `kube` is the API that kubectl asks."""
+        self._world, self._kube = world, kube
 
     def run(
         self,
@@ -46,6 +46,9 @@ class SimulatedRunner:
         if name == "date":
             self._set_clock(int(words[-1].partition("@")[2]))
             return Completed(argv=words, code=0, stdout="", stderr="")
+        if name == "k3s" and words[1:2] == ("kubectl",):
+            said = kubectl.answer(self._kube, words[2:])
+            return Completed(argv=words, code=0, stdout=said, stderr="")
         if name in ("systemctl", "modprobe"):
             return Completed(argv=words, code=0, stdout="", stderr="")
         raise CommandFailed(f"{words[0]} cannot be started: No such file or directory")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from archipel_agent.ports import CommandFailed
 from archipel_agent.redact import redact
+from archipel_agent.remote import cleaning
 from archipel_agent.remote.parts import RemoteParts
 from archipel_contract.commands import KUBECTL_VERBS
 
@@ -42,6 +43,7 @@ SPAN = re.compile(r"[0-9]{1,6}(s|m|h)")
 SELECTOR = re.compile(r"[A-Za-z0-9_./=!,() -]{1,253}")
 PATH = re.compile(r"[A-Za-z0-9_.\[\]{}]{1,120}")
 OUTPUT = re.compile(r"wide|yaml|json|name")
+AS_DATA = "--output=json"  # also for yaml: only as data can it be cleaned, and JSON is YAML
 
 # Option -> what its value must look like; None: it takes none. A value follows as a word of its own, or behind `=`.
 COMMON: dict[str, re.Pattern[str] | None] = {
@@ -120,6 +122,8 @@ def _option(verb: str, word: str, rest: list[str]) -> str:
         value = rest.pop(0)
     if not pattern.fullmatch(value):
         raise NotAllowed(f"{value[:40]!r} is no value for {name} from afar")
+    if value in ("yaml", "json") and pattern is OUTPUT:
+        return AS_DATA
     return f"{name}={value}"
 
 
@@ -183,11 +187,25 @@ def run(parts: RemoteParts, words: Sequence[str]) -> str:
         )
     finally:
         disk.remove(config)
-    return shown(parts, done.stdout + done.stderr)
+    return _clean(parts, words, done.stdout) + shown(parts, done.stderr)
+
+
+def _clean(parts: RemoteParts, words: Sequence[str], said: str) -> str:
+    """Return what kubectl said without what people put into pods."""
+    if words[0] == "describe":
+        return cleaning.description(said, parts.secrets())
+    if AS_DATA not in words:
+        return shown(parts, said)
+    try:
+        return cleaning.objects(said, parts.secrets())
+    except ValueError as error:
+        raise CommandFailed(
+            f"what kubectl said cannot be read, and so it is not passed on: {error}"
+        ) from error
 
 
 def shown(parts: RemoteParts, text: str) -> str:
-    """Return what kubectl said, redacted."""
+    """Return words of kubectl, redacted."""
     return redact(text, parts.secrets())
 
 

@@ -38,30 +38,28 @@ class Worker:
         self._parts, self._left = parts, left
         self._teller: Teller | None = None
         self._queue: deque[Command] = deque()
+        self._in_hand = 0  # commands that were put here and have no result yet
         self._pending: deque[Result] = deque(maxlen=PENDING_LIMIT)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._woken = False
         self._thread: threading.Thread | None = None
         self._retry = RETRY_SECONDS[0]
-        self._leaves = False
+        self._leaves = self._is_settled = False
         self.audit = AuditReporter(parts.journal, parts.ports.clock)
 
     # --- what others tell it -----------------------------------------------------------------------------------------
 
     def begin(self, teller: Teller, in_thread: bool = True) -> None:
-        """Answer what was cut off, and begin to work; without a thread somebody must call `step`. Raises StateUnusable."""
+        """Begin to work; without a thread somebody must call `step`."""
         self._teller = teller
-        for command in self._parts.orders.unfinished():
-            text = "the power went, or the agent ended, while this was done; it is not done a second time"
-            self._finish(command, Answer(outcome=Outcome.INTERRUPTED, code="order-interrupted", text=text))
-        self._leaves = self._parts.orders.leaves()
         if in_thread:
             self._thread = threading.Thread(target=self._run, name="remote", daemon=True)
             self._thread.start()
 
     def put(self, command: Command) -> None:
         """Do a command that was kept."""
+        self._in_hand += 1
         self._queue.append(command)
         self.wake()
 
@@ -69,6 +67,11 @@ class Worker:
         """Say something that need not outlive a power cut."""
         self._pending.append(result)
         self.wake()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command that came has no result in the outbox yet."""
+        return self._in_hand > 0
 
     def wake(self) -> None:
         """There may be something to do or to say."""
@@ -83,6 +86,18 @@ class Worker:
         self.wake()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
+
+    def _settle(self) -> None:
+        """Answer what was cut off before this start. Raises StateUnusable."""
+        in_hand = {one.id for one in self._queue}  # came since the start, while the disk took nothing
+        for command in self._parts.orders.unfinished():
+            if command.id not in in_hand:
+                text = "the power went, or the agent ended, while this was done; it is not done a second time"
+                self._finish(
+                    command, Answer(outcome=Outcome.INTERRUPTED, code="order-interrupted", text=text)
+                )
+        self._leaves = self._parts.orders.leaves()
+        self._is_settled = True
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -104,6 +119,8 @@ class Worker:
         if self._teller is None:
             return None
         try:
+            if not self._is_settled:
+                self._settle()
             waits = self._say(self._teller)
             if self._leaves:
                 self._leave(self._teller)
@@ -130,6 +147,9 @@ class Worker:
         except Cancelled:
             return  # the agent ends: the next start says so
         self._finish(command, answer)
+        if self._teller is not None:
+            self._say(self._teller)
+        self._in_hand -= 1
 
     def _refusal(self, command: Command) -> Answer | None:
         """Return why an authentic order is not done; None if it is."""

@@ -110,7 +110,9 @@ class NodeState:
     nodes: dict[str, ClusterNode] = field(default_factory=dict)  # by name
     pods: dict[str, Pod] = field(default_factory=dict)  # by namespace/name
     clock_source: str = ""
-    clock_ahead_seconds: int | None = None  # of the fleet, coarsely; None where the node has not heard its time
+    clock_ahead_seconds: int | None = (
+        None  # of the fleet, coarsely; None where the node has not heard its time
+    )
     certificates_until: str = ""  # when the first of k3s' own certificates on this node ends
     term: int = 0  # of the server's lease that elected the one that speaks for the cluster; 0 before there are elections
 

@@ -94,7 +94,11 @@ class MqttCarrier:
         self._inbox.clear()
         self._connections += 1
         until = time.monotonic() + timeout
-        client = _Client(self._client_id, self._manual_ack, self._reached)
+        client = _Client(
+            self._client_id,
+            self._manual_ack,
+            lambda seconds: BufferedSocket(reach(self._url, self._tls, self._proxy, seconds), self._closing),
+        )
         client.max_inflight_messages = self._window
         client.on_message = self._on_message
         client.on_publish = lambda _client, _data, mid, _reason, _properties: self._in_flight.acknowledged(
@@ -312,9 +316,6 @@ class MqttCarrier:
         return (
             CarrierFailed(last.code, last.detail) if last else CarrierFailed("link-broker-away", "it ended")
         )
-
-    def _reached(self, timeout: float) -> BufferedSocket:
-        return BufferedSocket(reach(self._url, self._tls, self._proxy, timeout), self._closing)
 
     def _closing(self, wire: BufferedSocket) -> None:
         with contextlib.suppress(KeyError):  # it breaks before it was registered

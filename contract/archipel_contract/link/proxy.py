@@ -71,7 +71,7 @@ def ask(connected: socket.socket, proxy: Proxy, host: str, port: int, until: flo
     if 200 <= head.status < 300:
         if head.rest:
             raise CarrierFailed(REFUSED, f"{proxy} speaks where the broker should")
-    elif head.status == 407:
+    elif head.status in (401, 407):  # 407 is right (RFC 9110, 15.5.8); tinyproxy says 401 to a wrong password
         which = "another user or password" if proxy.user else "a user and a password"
         raise CarrierFailed(REFUSED, f"the proxy {proxy} asks for {which} ({said})")
     elif head.status >= 500:

@@ -24,8 +24,16 @@ DEVICE_DAYS = 365
 SERVER_DAYS = 397  # the longest that browsers take
 
 
-# What the library raises for what it cannot read; not all of it is a ValueError.
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+# What the library raises for what it cannot read; not all of it is a ValueError, and a kind of text it has no name for is a
+# KeyError.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+)
 NAME_LIMIT = 64  # characters of a common name (RFC 5280, ub-common-name)
 
 

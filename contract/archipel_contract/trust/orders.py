@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from archipel_contract.commands import SIGNATURES, Action, Command, SignedDocument
 from archipel_contract.facts import ClockQuality
-from archipel_contract.link.envelope import SEQUENCE_LIMIT, Frame, envelope_from
+from archipel_contract.link.envelope import SEQUENCE_LIMIT, Frame
 from archipel_contract.link.messages import Ack
 from archipel_contract.names import COMMAND_ID
-from archipel_contract.trust.store import NotTrusted, TrustStore
+from archipel_contract.trust.store import NotTrusted, Signed, TrustStore, envelope_in
 from archipel_contract.trust_document import COMMAND, DOCUMENT, TALK
 from archipel_contract.wire import WireError, from_data
 
@@ -36,6 +36,7 @@ class Standing:
     issued: int = 0  # `issued` of the newest document that was accepted at all
     known: frozenset[str] = frozenset()  # ids of commands with a result, or in hand
     two_signatures: bool = True
+    floor: int = 0  # milliseconds since 1970 UTC that are surely past, also where the clock is not sure
 
     @property
     def sure_now(self) -> int | None:
@@ -56,10 +57,9 @@ def command(frame: Frame, trust: TrustStore, standing: Standing) -> Command:
 
     Codes beyond the TrustStore's: order-not-for-us, order-replayed, order-expired, order-not-fresh, message-malformed.
     """
-    purpose, read = _action_of(frame, trust, standing)
-    trust.require(
-        frame, f"{COMMAND}{purpose}", standing.sure_now, _needed(read.action, standing), standing.site_id
-    )
+    signed, read = _command_in(frame, trust)
+    purpose, needed = f"{COMMAND}{read.action.value}", _needed(read.action, standing)
+    trust.permit(signed, purpose, standing.sure_now, needed, standing.site_id, standing.floor)
     if read.node != standing.node_id:
         raise NotTrusted("order-not-for-us", f"it is for {read.node[:40]}")
     if read.id in standing.known:
@@ -77,11 +77,11 @@ def command(frame: Frame, trust: TrustStore, standing: Standing) -> Command:
     return read
 
 
-def _action_of(frame: Frame, trust: TrustStore, standing: Standing) -> tuple[str, Command]:
-    """Return what a command asks for: read only after one good signature of any key of this fleet."""
-    trust.authentic(frame)
+def _command_in(frame: Frame, trust: TrustStore) -> tuple[Signed, Command]:
+    """Return who signed, and what they ask for: read only once every signature is a good one of a key of this fleet."""
+    signed = trust.authentic(frame)
     try:
-        envelope = envelope_from(frame.payload)
+        envelope = envelope_in(frame)
         if envelope.type != "command":
             raise NotTrusted("message-foreign", f"this is a {envelope.type[:40]}, not a command")
         read = from_data(Command, envelope.body)
@@ -90,7 +90,7 @@ def _action_of(frame: Frame, trust: TrustStore, standing: Standing) -> tuple[str
     if not COMMAND_ID.fullmatch(read.id):
         raise NotTrusted("message-malformed", f"{read.id[:40]!r} is no id of a command")
     _check_numbers(read.counter, read.issued, read.expires)
-    return read.action.value, read
+    return signed, read
 
 
 def _check_numbers(*numbers: int) -> None:
@@ -124,16 +124,17 @@ def document(frame: Frame, trust: TrustStore, standing: Standing) -> SignedDocum
     An older generation needs `force`, the signatures of two, and to have been issued after every document accepted before:
     so what was forced once cannot be played again once the site has gone on. Nor can what was in force before that return.
     """
-    trust.authentic(frame)
+    signed = trust.authentic(frame)
     try:
-        envelope = envelope_from(frame.payload)
+        envelope = envelope_in(frame)
         if envelope.type != "document":
             raise NotTrusted("message-foreign", f"this is a {envelope.type[:40]}, not a site document")
         read = from_data(SignedDocument, envelope.body)
     except WireError as error:
         raise NotTrusted("message-malformed", str(error)) from error
     _check_numbers(read.generation, read.issued)
-    trust.require(frame, DOCUMENT, standing.sure_now, 2 if read.force else 1, standing.site_id)
+    needed = 2 if read.force else 1
+    trust.permit(signed, DOCUMENT, standing.sure_now, needed, standing.site_id, standing.floor)
     if read.site_id != standing.site_id:
         raise NotTrusted("order-not-for-us", f"it is for {read.site_id[:40]}")
     if read.generation == standing.generation:
@@ -156,6 +157,6 @@ def acknowledgement(ack: Ack, frame: Frame, trust: TrustStore, standing: Standin
 
     Two nodes may have the same epoch by chance, so what is signed for one must be worth nothing to another.
     """
-    trust.require(frame, TALK, standing.sure_now, site_id=standing.site_id)
+    trust.require(frame, TALK, standing.sure_now, site_id=standing.site_id, floor=standing.floor)
     if ack.node != standing.node_id:
         raise NotTrusted("order-not-for-us", f"it is for {ack.node[:40] or 'nobody by name'}")

@@ -71,40 +71,53 @@ class TrustStore:
         _require(frame, document.roots, document.threshold)
         return self if document == self.document else TrustStore(document)
 
-    def authentic(self, frame: Frame) -> None:
-        """Return if every signature is a good one of a key of this fleet that was not revoked; raise NotTrusted.
+    def authentic(self, frame: Frame) -> Signed:
+        """Return who signed, if every signature is a good one of a key of this fleet that was not revoked; raise NotTrusted.
 
-        Says nothing about what the keys may do: for a reader that must read to know what to demand (see `require`).
+        Says nothing about what the keys may do: for a reader that must read to know what to demand (see `permit`).
         """
         if not frame.signatures:
             raise NotTrusted("message-unsigned", "it is not signed")
-        for signature in frame.signatures:
-            self._signed_by(frame.payload, signature.key_id, signature.value)
+        found = [self._signed_by(frame.payload, one.key_id, one.value) for one in frame.signatures]
+        return Signed(tuple(dict.fromkeys(found)))
 
     def require(
-        self, frame: Frame, purpose: str, now: int | None, needed: int = 1, site_id: str = ""
+        self, frame: Frame, purpose: str, now: int | None, needed: int = 1, site_id: str = "", floor: int = 0
     ) -> Signed:
         """Return who signed, if at least `needed` different holders of keys that may do `purpose` did; raise NotTrusted.
 
-        Two keys of one person are one holder, and so are all keys of controllers: what needs two signatures needs two
-        heads. `now` is milliseconds since 1970 UTC; None when the clock cannot be trusted: then no key counts as expired
-        or early, and it is the caller's to demand proof of freshness. Every signature must be good, also one too many.
+        `authentic` and `permit` in one. Every signature must be good, also one too many.
         """
-        if not frame.signatures:
-            raise NotTrusted("message-unsigned", "it is not signed")
-        found: list[Delegation] = []
-        for signature in frame.signatures:
-            key = self._signed_by(frame.payload, signature.key_id, signature.value)
-            _check_use(key, signature.key_id, purpose, now, site_id)
-            if key not in found:
-                found.append(key)
-        holders = len({one.holder for one in found})
+        signed = self.authentic(frame)
+        self.permit(signed, purpose, now, needed, site_id, floor)
+        return signed
+
+    def permit(
+        self,
+        signed: Signed,
+        purpose: str,
+        now: int | None,
+        needed: int = 1,
+        site_id: str = "",
+        floor: int = 0,
+    ) -> None:
+        """Return if who signed may do `purpose`, all of them, and they are enough; raise NotTrusted.
+
+        Two keys of one person are one holder, and so are all keys of controllers: what needs two signatures needs two
+        heads. `now` is milliseconds since 1970 UTC; None when the clock cannot be trusted: then no key counts as early,
+        none as expired that ends after `floor` (a time that is surely past), and it is the caller's to demand proof of
+        freshness.
+        """
+        for key in signed.keys:
+            key_id = public_key(key.public).key_id
+            _check_use(key, key_id, purpose, site_id)
+            _check_time(key, key_id, now, floor)
+        holders = len({one.holder for one in signed.keys})
         if holders < needed:
             raise NotTrusted(
                 "message-untrusted",
                 f"{purpose} needs signatures of {needed} different people or the controller, it has {holders}",
             )
-        return Signed(tuple(found))
 
     def _signed_by(self, payload: bytes, key_id: str, signature: bytes) -> Delegation:
         if key_id in self.document.revoked:
@@ -116,21 +129,32 @@ class TrustStore:
         return key
 
 
-def _check_use(key: Delegation, key_id: str, purpose: str, now: int | None, site_id: str) -> None:
+def _check_use(key: Delegation, key_id: str, purpose: str, site_id: str) -> None:
     if not key.permits(purpose):
         raise NotTrusted("message-untrusted", f"the key {key_id} ({key.name}) may not {purpose}")
     if key.sites and site_id not in key.sites:
         raise NotTrusted("message-untrusted", f"the key {key_id} ({key.name}) is for other sites")
-    if now is not None and key.expires != FOREVER and now >= key.expires:
+
+
+def _check_time(key: Delegation, key_id: str, now: int | None, floor: int) -> None:
+    if key.expires != FOREVER and key.expires <= (floor if now is None else now):
         raise NotTrusted("message-expired-key", f"the key {key_id} ({key.name}) has expired")
     if now is not None and now < key.not_before:
         raise NotTrusted("message-expired-key", f"the key {key_id} ({key.name}) is not valid yet")
 
 
+def envelope_in(frame: Frame) -> Envelope:
+    """Return the envelope in a frame, nothing verified; raise NotTrusted, never anything else."""
+    try:
+        return envelope_from(frame.payload)
+    except EnvelopeInvalid as error:
+        raise NotTrusted(error.code, str(error)) from error
+
+
 def document_in(frame: Frame) -> TrustDocument:
     """Return the trust document in a frame, nothing verified; raise NotTrusted."""
     try:
-        envelope: Envelope = envelope_from(frame.payload)
+        envelope = envelope_in(frame)
         if envelope.type != TRUST:
             raise NotTrusted("message-foreign", f"this is a {envelope.type[:40]}, not a trust document")
         return from_data(TrustDocument, envelope.body)

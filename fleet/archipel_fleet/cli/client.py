@@ -103,6 +103,15 @@ class FleetClient:
                 Exit.FAILED, f"what answers at {self.credentials.url} is no controller: {error}"
             ) from error
 
+    def raw(self, path: str) -> bytes:
+        """Return the bytes at `path`, which are a file; raise Stop."""
+        with self._explained():
+            answer = self._http.request("GET", f"/api/v1{path}")
+        self._note_time(answer)
+        if answer.is_error or answer.is_redirect:
+            raise refusal(answer.status_code, answer.content, self.credentials)
+        return answer.content
+
     @contextmanager
     def changes(self) -> Iterator[Iterator[frozenset[str]]]:
         """Open the stream of changes; yields sets of site ids, empty ones when nothing changed. Raise Stop."""

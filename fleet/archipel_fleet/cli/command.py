@@ -94,8 +94,13 @@ class Session(Generic[O]):
 Work = Callable[[Session[O]], int]
 
 
-def add(app: typer.Typer, word: str, options: type[O], work: Work[O], help: str) -> None:
-    """Add a command to `app`. The first line of `help` stands in the list of commands, its end shows examples."""
+def add(
+    app: typer.Typer, word: str, options: type[O], work: Work[O], help: str, *, foreign_options: bool = False
+) -> None:
+    """Add a command to `app`. The first line of `help` stands in the list of commands, its end shows examples.
+
+    With `foreign_options`, options it does not know are words for somebody else's program.
+    """
 
     def run(**values: Any) -> int:
         session = Session(options(**values))
@@ -110,7 +115,9 @@ def add(app: typer.Typer, word: str, options: type[O], work: Work[O], help: str)
         [_parameter(field, hints[field.name]) for field in _in_order(options)]
     )
     run.__annotations__ = {}
-    app.command(word, help=inspect.cleandoc(help), short_help=inspect.cleandoc(help).splitlines()[0])(run)
+    settings = {"ignore_unknown_options": True} if foreign_options else {}
+    text = inspect.cleandoc(help)
+    app.command(word, help=text, short_help=text.splitlines()[0], context_settings=settings)(run)
 
 
 def _in_order(options: type[Plain]) -> list["dataclasses.Field[Any]"]:

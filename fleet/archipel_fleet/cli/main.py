@@ -12,10 +12,13 @@ from typer._completion_classes import completion_init
 from archipel_contract.exits import Exit
 from archipel_fleet.cli import (
     accounts,
+    audit,
+    broker,
     completion,
     copies,
     devices,
     keys,
+    orders,
     serving,
     session,
     site,
@@ -50,9 +53,10 @@ def application() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for part in (serving, sites, site, watch, devices, session, accounts):
+    for part in (serving, sites, site, watch, orders, audit, devices, session, accounts):
         part.register(app)
     keys.register(app)
+    broker.register(app)
     copies.register(app)
     serving.register_care(app)
     completion.register(app)

@@ -6,6 +6,7 @@ cuts connections is told by `ended`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from archipel_contract.names import RandomBytes
 from archipel_contract.trust import certificates
@@ -13,6 +14,7 @@ from archipel_contract.trust.token import CLAIM_LENGTH, Invitation, new_token
 from archipel_fleet.device_ports import Devices
 from archipel_fleet.device_records import Approval, DeviceRow, DeviceState, TokenRow, TokenRule
 from archipel_fleet.domain.device_names import printable
+from archipel_fleet.order_records import Deed
 from archipel_fleet.ports import Clock, Keys
 from archipel_fleet.records import Account
 
@@ -20,6 +22,14 @@ HOUR = 3_600_000
 LONGEST_HOURS = 24 * 365
 MOST_USES = 10_000
 CODE = CLAIM_LENGTH + 2  # characters of a claim code with its dashes
+
+
+class Journal(Protocol):
+    """Where it is written down who did what."""
+
+    def record(self, deed: Deed, now: int) -> None:
+        """Write down what was done."""
+        ...
 
 
 class DeviceUnknown(Exception):
@@ -57,6 +67,7 @@ class Care:
         random: RandomBytes,
         ended: Callable[[str], None] = lambda node_id: None,
         address: str = "",
+        journal: Journal | None = None,
     ) -> None:
         """`address` is where devices reach the listener (`https://host:port`). `ended` is called with the id of a node whose
         certificates are not to be taken any more, once that is written down.
@@ -67,6 +78,7 @@ class Care:
         self._random = random
         self._ended = ended
         self._address = address
+        self._journal = journal
 
     def new_token(self, account: Account, wanted: NewToken) -> tuple[TokenRow, Invitation]:
         """Make a token; its secret is known only now. Uses and hours are bounded, the customer is the account's own."""
@@ -87,7 +99,15 @@ class Care:
             label=printable(wanted.label, 100),
         )
         self._devices.add_token(row)
+        said = {"token": row.id, "uses": str(uses), "rule": str(row.rule), "label": row.label}
+        self._did(account, "token-made", row.customer, said)
         return row, Invitation(self._address, made)
+
+    def remove_token(self, account: Account, token_id: str) -> None:
+        """Remove a token; raise DeviceUnknown."""
+        if not self._devices.remove_token(account.scope, token_id):
+            raise DeviceUnknown(token_id)
+        self._did(account, "token-removed", account.customer or "", {"token": token_id})
 
     def approve(self, account: Account, name: str) -> DeviceRow:
         """Approve a request by its claim code, or by node id where it came with a right of its own; raise DeviceUnknown,
@@ -104,6 +124,7 @@ class Care:
             raise DeviceUnknown(name)
         if before is not None:
             self._ended(before.node_id)
+        self._did_to(account, "device-approved", admitted, claim=request.claim)
         return admitted
 
     def refuse(self, account: Account, name: str) -> DeviceRow:
@@ -111,6 +132,7 @@ class Care:
         _, request = self._request(account, name)
         if not self._devices.refuse(request.claim, account.name, self._clock.now()):
             raise DeviceUnknown(name)
+        self._did_to(account, "device-refused", request, claim=request.claim)
         return replace(request, state=DeviceState.REFUSED, approved_by=account.name)
 
     def rename(self, account: Account, name: str, new: str) -> DeviceRow:
@@ -121,6 +143,7 @@ class Care:
             raise NotSo("name-empty", "a name has at least one character")
         if not self._devices.rename(row.node_id, wanted):
             raise DeviceUnknown(name)
+        self._did_to(account, "device-renamed", row, before=row.name, after=wanted)
         return replace(row, name=wanted)
 
     def revoke(self, account: Account, name: str) -> DeviceRow:
@@ -136,7 +159,32 @@ class Care:
         if not self._devices.end(row.node_id, state, account.name, self._clock.now()):
             raise NotSo("ended", f"{row.name} is {row.state} already")
         self._ended(row.node_id)
+        self._did_to(account, f"device-{state}", row)
         return replace(row, state=state)
+
+    def _did_to(self, account: Account, action: str, row: DeviceRow, **params: str) -> None:
+        known = {"device": row.name or row.hostname or row.node_id, **params}
+        self._did(account, action, row.customer, known, row)
+
+    def _did(
+        self,
+        account: Account,
+        action: str,
+        customer: str,
+        params: dict[str, str],
+        row: DeviceRow | None = None,
+    ) -> None:
+        if self._journal is None:
+            return
+        deed = Deed(
+            actor=f"fleet:{account.name}",
+            action=action,
+            params={name: value for name, value in params.items() if value},
+            customer=customer or None,
+            site_id=row.site_id if row is not None else "",
+            node_id=row.node_id if row is not None else "",
+        )
+        self._journal.record(deed, self._clock.now())
 
     def _row(self, account: Account, name: str) -> DeviceRow:
         row = self._devices.row(account.scope, name)

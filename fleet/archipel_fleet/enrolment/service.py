@@ -56,15 +56,18 @@ class Enrolment:
         clock: Clock,
         terms: Callable[[], Terms] = Terms,
         changed: Callable[[], None] = lambda: None,
+        noticed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`terms` is asked for each answer, so that a change of the settings or of the broker is told at once; `changed` is
-        called after the registry changed by itself.
+        """`terms` is asked for each answer, so that a change of the broker is told at once. `changed` is called, and waited
+        for, before a device is told that it may come for the first time, and never for what comes without a right;
+        `noticed` after anything that a page shows.
         """
         self._devices = devices
         self._keys = keys
         self._clock = clock
         self._terms = terms
         self._changed = changed
+        self._noticed = noticed
         self._limits = Limits()
         self._log = structlog.get_logger("archipel_fleet.enrolment")
 
@@ -140,7 +143,9 @@ class Enrolment:
         if not self._devices.issue(row, str(public), now):
             return self._answer(EnrolmentState.REFUSED, "enrol-revoked")
         self._log.info("certificate issued", node=node_id, key=public.key_id, serial=row.serial)
-        self._changed()
+        if not device.serial:
+            self._changed()
+        self._noticed()
         return self._with(device, row.pem)
 
     def _with(self, device: DeviceRow, pem: str) -> Answer:
@@ -192,15 +197,15 @@ class Enrolment:
             self._limits.failed(address, self._clock.monotonic())
         if decided.code:
             self._log.warning("enrolment refused", reason=decided.code, node=wanted.node_id, address=address)
-        if decided.hold or decided.code:
-            self._changed()
+        if decided.hold:
+            self._noticed()
 
     def _refused(self, node_id: str, code: str, address: str, now: int) -> None:
         self._log.warning("renewal refused", reason=code, node=node_id, address=address)
         if code != "renew-early":
             self._limits.failed(address, self._clock.monotonic())
             self._devices.happened(node_id, code, "", "", now)
-            self._changed()
+            self._noticed()
 
 
 def _renewing(present: Certificate, wanted: PublicKey, forced: bool) -> rule.Renewing:

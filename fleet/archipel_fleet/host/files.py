@@ -58,6 +58,18 @@ def writing_whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def unnamed(content: bytes) -> Iterator[Path]:
+    """Yield a path to these bytes that only this process can open, and only now: they are in memory, on no disk
+    (memfd_create(2)). For libraries that take keys from files only."""
+    opened = os.memfd_create("unnamed", os.MFD_CLOEXEC)
+    try:
+        os.write(opened, content)
+        yield Path(f"/proc/self/fd/{opened}")
+    finally:
+        os.close(opened)
+
+
 def flush_directory(directory: Path) -> None:
     """Have the names in a directory survive a power cut."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -9,11 +9,15 @@ from collections.abc import MutableMapping
 from typing import Any
 
 REMOVED = "[removed]"
+_GROUP = "[0-9a-hjkmnp-tv-z]{5}"
 _SHAPES = (
     # A private key in PEM, its line ends real or written as \n, its end perhaps cut off.
     (re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?s:.*?)(?=-----END|\Z)"), rf"\1{REMOVED}"),
     # An enrolment token id.secret.pin (see the contract's `trust.token`); the id tells which one it was.
     (re.compile(r"(?i)(?<![\w.-])([0-9a-z]{8}\.)[0-9a-z]{26}(?:\.[0-9a-z]{26})?(?![\w-])"), rf"\1{REMOVED}"),
+    # A root key as text on paper: fourteen groups of five, or the rows in which they are printed.
+    (re.compile(rf"(?i)(?<![\w.-])(?:{_GROUP}(?:[\s.,-]|\\n){{1,4}}){{13}}{_GROUP}(?![\w-])"), REMOVED),
+    (re.compile(rf"(?i)(\b\d{{1,2}}:)(?:[ \t]{{2,4}}{_GROUP}){{2,4}}"), rf"\1{REMOVED}"),
     # The password in an address of a broker, proxy or database.
     (re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'?#]{0,100}:)[^\s/\"'<>]+(?=@)"), rf"\1{REMOVED}"),
     # A token's PIN (RFC 7512), and headers.
@@ -26,13 +30,16 @@ _NAMES = re.compile(r"(?i)(?:^|[_-])(?:password|passphrase|secret|token|pin|reco
 def unsaid(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Return a log entry without secrets; a processor of structlog, so the first two are its own affair."""
     for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = REMOVED if _NAMES.search(name) and value else without_secrets(value)
-        elif isinstance(value, list | tuple | dict):
-            event[name] = (
-                without_secrets(repr(value)) if without_secrets(repr(value)) != repr(value) else value
-            )
+        event[name] = REMOVED if value and _NAMES.search(name) and isinstance(value, str) else _clean(value)
     return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {name: _clean(one) for name, one in value.items()}
+    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def without_secrets(text: str) -> str:

@@ -8,17 +8,15 @@ deleted while it is stopped.
 import os
 import shutil
 import socket
-import ssl
 import sysconfig
 from pathlib import Path
 
-from archipel_contract.link import secure
 from archipel_contract.link.broker_url import TLS, BrokerUrl
 from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_fleet.host.files import make_private, write_private
 from archipel_fleet.host.process import KeptProcess, ProcessFailed
-from archipel_fleet.link import broker_nats
+from archipel_fleet.link import broker_guest, broker_nats
 from archipel_fleet.link.broker_access import BrokerAccess
 
 PROGRAM = "nats-server"
@@ -129,7 +127,9 @@ class EmbeddedBroker:
         if access is None:
             carrier = MqttCarrier(self.url, CHECK_ID)
         else:
-            carrier = MqttCarrier(self.url, CHECK_ID, tls=lambda: _without_certificate(access.tls.authority))
+            carrier = MqttCarrier(
+                self.url, CHECK_ID, tls=lambda: broker_guest.anonymous(access.tls.authority)
+            )
         try:
             carrier.open(timeout=ANSWER_SECONDS)
         except CarrierFailed as failed:
@@ -188,12 +188,6 @@ def _url(access: BrokerAccess | None, port: int) -> BrokerUrl:
         return BrokerUrl(HOST, port)
     everywhere = access.host in ("0.0.0.0", "::", "")
     return BrokerUrl(HOST if everywhere else access.host, access.port, scheme=TLS)
-
-
-def _without_certificate(authority: bytes) -> ssl.SSLContext:
-    made = secure.client_context([authority.decode()], None, None, check_time=False)
-    made.check_hostname = False  # it may have a name by which nobody finds it from here
-    return made
 
 
 def _is_taken(url: BrokerUrl) -> bool:

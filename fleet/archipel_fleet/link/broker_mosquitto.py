@@ -89,6 +89,17 @@ def openssl() -> str:
     )
 
 
+def unit(directory: Path) -> str:
+    """Return a drop-in for Debian's mosquitto.service that has it read our files instead of its own."""
+    return (
+        "[Service]\n"
+        "ExecStart=\n"
+        f"ExecStart=/usr/sbin/mosquitto -c {directory / CONFIGURATION}\n"
+        f"Environment=OPENSSL_CONF={directory / OPENSSL}\n"
+        "LimitNOFILE=65536\n"
+    )
+
+
 def _tls(access: BrokerAccess, files: Path) -> list[str]:
     return [
         f"cafile {files / AUTHORITY_FILE}",

@@ -44,15 +44,16 @@ def plain(port: int, directory: Path) -> str:
     )
 
 
-def guarded(access: BrokerAccess, directory: Path) -> str:
-    """Return a configuration with MQTT for holders of a certificate; files and users lie in `directory`."""
+def guarded(access: BrokerAccess, directory: Path, state: Path | None = None) -> str:
+    """Return a configuration with MQTT for holders of a certificate; files and users lie in `directory`, what it keeps and
+    its log in `state`, if that is another."""
     tls = (
         f"{{ cert_file: {_quoted(directory / CERTIFICATE_FILE)}, key_file: {_quoted(directory / KEY_FILE)}, "
         f"ca_file: {_quoted(directory / AUTHORITY_FILE)}, verify_and_map: true, timeout: {HANDSHAKE_SECONDS} }}"
     )
     host = json.dumps(access.host)
     lines = {
-        **_common(directory),
+        **_common(state or directory),
         "mqtt": f"{{ host: {host}, port: {access.port}, max_ack_pending: {UNACKNOWLEDGED}, tls: {tls} }}",
     }
     if access.websocket_port:
@@ -77,6 +78,38 @@ def users(access: BrokerAccess) -> str:
         down = (f"{own}.down", f"{own}.down.>", "archipel.1.controller.presence")
         lines.append(_user(node, (f"{own}.up.>",), down))
     return "\n".join([*lines, "] }", ""])
+
+
+def unit(directory: Path, state: Path) -> str:
+    """Return a systemd unit for a nats-server whose files lie in `directory`."""
+    return _UNIT.format(configuration=directory / CONFIGURATION, state=state.name)
+
+
+_UNIT = """\
+[Unit]
+Description=Broker of an Archipel fleet (nats-server)
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+User=archipel-broker
+StateDirectory={state}
+StateDirectoryMode=0700
+ExecStart=/usr/bin/env nats-server -c {configuration}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=2
+LimitNOFILE=65536
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def _user(name: str, says: Iterable[str], hears: Iterable[str]) -> str:

@@ -90,8 +90,12 @@ class Notices:
         return (*held, *(_row(node_id, one) for node_id, one in refused))
 
     def about(self, node_id: str, now: int) -> tuple[FindingRow, ...]:
-        """Return what holds of one node."""
-        return tuple(row for row in self.rows(now) if row.node_id == node_id)
+        """Return what holds of one node; costs the same however many others there are."""
+        with self._lock:
+            held = tuple(row for row in self._held.values() if row.node_id == node_id)
+            one = self._refused.get(node_id)
+        fresh = one is not None and one.at >= now - REFUSALS_SHOWN_SECONDS * 1000
+        return (*held, _row(node_id, one)) if one is not None and fresh else held
 
 
 def _row(node_id: str, refusals: _Refusals) -> FindingRow:

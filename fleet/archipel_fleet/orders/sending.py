@@ -4,7 +4,9 @@ Called by the ingest after hellos were committed and when the bell rang, and by 
 is said again at the next contact until the node's hello, or a result, shows that it came.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,6 +20,17 @@ from archipel_fleet.orders import rules, signing
 from archipel_fleet.orders.bell import Bell
 from archipel_fleet.ports import Keys
 
+REMEMBERED = 20_000  # nodes; one that is forgotten is told once more
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a node was told in the connection of the hello with this nonce."""
+
+    nonce: str
+    trust: int
+    document: bytes = b""
+
 
 class Sending:
     """See link.surroundings.Downlink."""
@@ -26,6 +39,7 @@ class Sending:
         self._book = book
         self._keys = keys
         self._bell = bell
+        self._told: OrderedDict[str, _Told] = OrderedDict()
         self._log = structlog.get_logger("archipel_fleet.orders")
 
     def waiting(self) -> frozenset[str]:
@@ -34,6 +48,8 @@ class Sending:
 
     def again(self, node_ids: Collection[str]) -> None:
         """See Downlink."""
+        for one in node_ids:
+            self._told.pop(one, None)
         self._bell.ring(node_ids)
 
     def turn(self, now: int) -> frozenset[str]:
@@ -59,10 +75,20 @@ class Sending:
             self._log.warning("orders cannot be signed now", detail=str(error))
 
     def _said(self, due: Due, now: int) -> Iterator[tuple[Down, bytes]]:
-        for frame in self._keys.frames_after(due.trust):
+        """Yield what one node is to be told. Trust and site documents once in a connection: an older one that came after a
+        newer one would look like somebody's attempt to go back."""
+        told = self._told.get(due.node_id)
+        if told is None or told.nonce != due.nonce:
+            told = _Told(due.nonce, due.trust)
+        for frame in self._keys.frames_after(told.trust):
             yield Down.TRUST, envelope.frame_to_wire(frame)
-        if due.document:
+        if due.document and due.document != told.document:
             yield Down.DOCUMENT, signing.to_wire(due.document)
+        newest = max(told.trust, self._keys.trust.document.version)
+        self._told[due.node_id] = _Told(due.nonce, newest, due.document or told.document)
+        self._told.move_to_end(due.node_id)
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
         for order in due.orders:
             yield Down.COMMAND, signing.to_wire(self._fresh(order, due, now))
 

@@ -113,6 +113,7 @@ def _admit(connection: sa.Connection, values: dict[str, Any], before: DeviceRow 
     connection.execute(sa.delete(device_requests).where(*own))
     if before is not None and before.key_id != values["key_id"]:
         _revoke_certificates(connection, node_id, now)
+        values = values | {"serial": "", "issued": None, "not_after": None}
     values = values | {"state": DeviceState.ACTIVE, "next_key_id": "", "next_public": "", "last_seen": now}
     if before is not None and before.customer == values["customer"]:
         connection.execute(sa.update(devices).where(devices.c.node_id == node_id).values(**values))

@@ -35,8 +35,8 @@ SEEN_EVERY = 60_000  # milliseconds: being seen is written down this often
 Lent = Callable[[], AbstractContextManager[sa.Connection]]
 
 
-class SqlDevices:
-    """The registry."""
+class _Known:
+    """What the link asks, and what is read; see device_ports.DeviceKeys and DeviceReader."""
 
     def __init__(self, reading: Lent, writing: Lent, clock: Clock) -> None:
         self._reading = reading
@@ -120,10 +120,10 @@ class SqlDevices:
         with self._reading() as connection:
             return registry.tokens(connection, scope)
 
-    def events(self, scope: Scope, limit: int = 50) -> tuple[DeviceEvent, ...]:
+    def events(self, scope: Scope, limit: int = 50, node_id: str = "") -> tuple[DeviceEvent, ...]:
         """See device_ports.DeviceReader."""
         with self._reading() as connection:
-            return registry.events(connection, scope, limit)
+            return registry.events(connection, scope, limit, node_id)
 
     def device(self, node_id: str) -> DeviceRow | None:
         """See device_ports.DeviceChanges."""
@@ -147,7 +147,9 @@ class SqlDevices:
         with self._reading() as connection:
             return registry.revoked(connection, now)
 
-    # --- changing ----------------------------------------------------------------------------------------------------
+
+class SqlDevices(_Known):
+    """The whole registry; see device_ports.Devices."""
 
     def settle(self, wanted: Wanted, decide: Decide, now: int) -> Decision:
         """See device_ports.DeviceChanges."""

@@ -16,6 +16,7 @@ from archipel_fleet.device_records import (
 )
 from archipel_fleet.records import Page, Scope
 from archipel_fleet.storage import reading
+from archipel_fleet.storage.schema import sites
 from archipel_fleet.storage.schema_devices import (
     device_certificates,
     device_events,
@@ -36,6 +37,14 @@ USUAL = tuple(state for state in DeviceState if state is not DeviceState.REFUSED
 
 def _approval(text: str) -> Approval | None:
     return Approval(text) if text else None
+
+
+# Where a site of a device stands in the fleet, its name there is shown; before that, what the device said.
+_SITE = sa.select(sites.c.name).where(sites.c.site_id == devices.c.site_id).scalar_subquery()
+_SHOWN = (
+    *(one for one in devices.c if one.name != "site_name"),
+    sa.func.coalesce(_SITE, devices.c.site_name).label("site_name"),
+)
 
 
 def device_from(row: Any) -> DeviceRow:
@@ -111,7 +120,7 @@ def page_of(
         rows += [
             device_from(row)
             for row in connection.execute(
-                sa.select(devices)
+                sa.select(*_SHOWN)
                 .where(*kept)
                 .order_by(sa.func.lower(devices.c.name), devices.c.node_id)
                 .limit(left)
@@ -135,7 +144,7 @@ def device(connection: sa.Connection, node_id: str, lock: bool = False) -> Devic
 def named(connection: sa.Connection, scope: Scope, name: str) -> DeviceRow | None:
     """Return a device by node id, or by name where it is the only one within the scope."""
     within = reading.within(devices, scope)
-    wanted = sa.select(devices).where(within, sa.or_(devices.c.node_id == name, devices.c.name == name))
+    wanted = sa.select(*_SHOWN).where(within, sa.or_(devices.c.node_id == name, devices.c.name == name))
     rows = connection.execute(wanted.limit(2)).fetchall()
     exact = [row for row in rows if row.node_id == name] or rows
     return device_from(exact[0]) if len(exact) == 1 else None
@@ -186,11 +195,12 @@ def tokens(connection: sa.Connection, scope: Scope) -> tuple[TokenRow, ...]:
     return tuple(token_from(row) for row in connection.execute(wanted.order_by(*order)))
 
 
-def events(connection: sa.Connection, scope: Scope, limit: int) -> tuple[DeviceEvent, ...]:
-    """Return what happened, newest first."""
+def events(connection: sa.Connection, scope: Scope, limit: int, node_id: str) -> tuple[DeviceEvent, ...]:
+    """Return what happened, newest first; to one node, if one is named."""
+    of_node = device_events.c.node_id == node_id if node_id else sa.true()
     rows = connection.execute(
         sa.select(device_events)
-        .where(reading.within(device_events, scope))
+        .where(reading.within(device_events, scope), of_node)
         .order_by(device_events.c.at.desc(), device_events.c.id.desc())
         .limit(limit)
     )

@@ -184,7 +184,7 @@ class Batch:
             connection=said.connection,
             state_hash=node.state_hash,
             nonce=said.nonce,
-            audit=self._standings.hello(node, said, arrival.received),
+            audit=self._standings.hello(node, said, arrival.received) if arrival.signed_by else 0,
         )
 
     def _who(self, node: Node, arrival: Arrival, said: Hello) -> None:
@@ -282,11 +282,13 @@ class Batch:
         return True
 
     def _order_result(self, node: Node, _: Epoch, arrival: Arrival) -> bool:
-        if self._standings.result(node, arrival.body, arrival.received):
+        if arrival.signed_by and self._standings.result(node, arrival.body, arrival.received):
             self._places.content_changed(node)
         return True
 
     def _audit(self, node: Node, epoch: Epoch, arrival: Arrival) -> bool:
+        if not arrival.signed_by:
+            return True  # nobody's word, and nobody will say it better
         waits = (
             bool(epoch.done.missing(1, arrival.envelope.sequence - 1))
             if arrival.envelope.sequence > 1

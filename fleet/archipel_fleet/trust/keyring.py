@@ -80,6 +80,11 @@ class FleetKeys:
         """The CA that issues certificates of devices: the newest one."""
         return self._held.authorities[0]
 
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Every CA of the trust document whose key lies here, the newest first."""
+        return tuple(self._held.authorities)
+
     # --- beyond ------------------------------------------------------------------------------------------------------
 
     @property

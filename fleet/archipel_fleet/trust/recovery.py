@@ -24,7 +24,12 @@ _ROW = 4  # groups in a line
 _ROW_LABEL = re.compile(r"^\s*\d{1,2}:", re.MULTILINE)
 # Letters the alphabet leaves out, as what they were meant to be (Crockford), as in tokens.
 _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "u": "v"})
-_WEIGHTS = (1, 2, 4, 8)  # of the four characters, as elements of GF(32): all different, none is 0
+_WEIGHTS = (
+    2,
+    4,
+    8,
+    16,
+)  # of the four characters, as elements of GF(32): all different, none 0, and 1 is the check's
 _POLYNOMIAL = 0b100101  # x^5 + x^2 + 1, irreducible
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ ROLES = {
     1002: None,
     4711: None,  # a uid without a user
 }
-BODIES = {
+BODIES: dict[type[Any] | None, object] = {
     JobRequest: JobRequest(verb=Verb.UP),
     ClockWish: ClockWish(at="2026-11-22T14:05:00Z"),
     EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),

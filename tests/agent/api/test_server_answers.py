@@ -5,6 +5,7 @@ import stat
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_every_plain_endpoint_answers_with_the_type_the_table_promises(client: A
     words = {"job": {"job_id": JOB_ID}, "cancel_job": {"job_id": JOB_ID}}
     for endpoint in ENDPOINTS:
         if not endpoint.stream and endpoint.name != "start_job":
-            wishes = {
+            wishes: dict[type[Any] | None, object] = {
                 JobRequest: request,
                 ClockWish: ClockWish(at=NOON),
                 EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),

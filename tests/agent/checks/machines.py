@@ -22,7 +22,15 @@ from archipel_contract.facts import (
 )
 from archipel_contract.findings import CheckResult, Finding, Verdict
 from archipel_contract.site import K3sBinary, Network, NodeSpec, Origin, Role, SiteDocument
-from archipel_contract.status import ClusterNode, ClusterStatus, K3sStatus, LinkStatus, Pod, ServiceState
+from archipel_contract.status import (
+    ClusterNode,
+    ClusterStatus,
+    EnrolmentStatus,
+    K3sStatus,
+    LinkStatus,
+    Pod,
+    ServiceState,
+)
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 GB = 1_000_000_000
@@ -124,6 +132,7 @@ GOOD = Evidence(
     not_before=datetime(2026, 11, 1, tzinfo=UTC),
     userland_bits=64,
     link=LinkStatus(),
+    enrolment=EnrolmentStatus(),
 )
 # Before the first `up` on the same machine.
 FRESH = replace(

@@ -63,7 +63,12 @@ def test_a_broker_that_is_away_for_a_moment_is_no_finding_and_then_a_hint() -> N
     assert one.params == {"broker": "mqtt://127.0.0.1:1883", "problem": "Connection refused"}
 
 
-@pytest.mark.parametrize("code", ["link-broker-wrong", "link-broker-refused", "link-not-loopback"])
+def test_a_proxy_that_is_away_for_a_moment_is_no_finding_and_then_a_hint_of_its_own() -> None:
+    assert found(at(LinkState.AWAY, 1, "link-proxy-away", "Connection refused")) == []
+    assert found(at(LinkState.AWAY, 3, "link-proxy-away", "Connection refused")) == ["link-proxy-away"]
+
+
+@pytest.mark.parametrize("code", [code for code in link_trouble.BROKER if code not in link_trouble.AWAY])
 def test_a_setting_that_can_never_work_is_a_warning_at_once(code: str) -> None:
     one = only(link_broker.look(at(LinkState.AWAY, 0, code, "no MQTT here")))
     assert (one.code, one.severity, one.evidence) == (code, Severity.WARNING, ("no MQTT here",))

@@ -16,7 +16,7 @@ from archipel_contract.api import Checks, Kubeconfig
 from archipel_contract.catalogue import entries, finding
 from archipel_contract.exits import Exit
 from archipel_contract.findings import CheckResult, Fix, Severity, Verdict
-from archipel_contract.status import ClusterStatus, Health, LinkMode, LinkState, LinkStatus, Pod
+from archipel_contract.status import ClusterStatus, Health, LinkMode, LinkState, LinkStatus, OrdersStatus, Pod
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import NODE_ID, NOT_ROOT, ScriptedService
 from tests.fakes.serving import connecting_as, serving
@@ -35,6 +35,13 @@ def test_status_of_a_healthy_site(agent: Archipel) -> None:
     ):
         assert words in said.out
     assert "\033" not in said.out
+
+
+def test_status_shows_what_nobody_may_order_from_afar(agent: Archipel, service: ScriptedService) -> None:
+    assert "orders from afar" not in agent("status").out
+    veto = OrdersStatus(heeded=True, veto=("kubectl", "restart"))
+    service.current = replace(service.current, link=LinkStatus(orders=veto))
+    assert "orders from afar: kubectl, restart" in agent("status").out
 
 
 @pytest.mark.parametrize("health", [health for health in Health if health is not Health.HEALTHY])

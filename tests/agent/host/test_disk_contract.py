@@ -114,6 +114,25 @@ def test_removing_a_link_keeps_its_target(disk: Disk, place: Path) -> None:
     assert disk.names(place) == ("file",)
 
 
+def test_erasing_takes_a_file_away_and_of_a_link_only_the_link(disk: Disk, place: Path) -> None:
+    disk.write(place / "key", b"secret", 0o600)
+    disk.erase(place / "key")
+    disk.erase(place / "key")
+    assert not disk.exists(place / "key")
+    disk.write(place / "target", b"stays")
+    disk.link(place / "target", place / "link")
+    disk.erase(place / "link")
+    assert disk.read(place / "target") == b"stays"
+
+
+def test_a_real_disk_overwrites_what_it_erases(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"secret" * 1000)
+    other = tmp_path / "other name"
+    other.hardlink_to(tmp_path / "key")  # what was written can still be seen by it
+    SystemDisk().erase(tmp_path / "key")
+    assert other.read_bytes() == bytes(6000)
+
+
 def test_removing_a_tree_behind_a_link_removes_only_the_link(disk: Disk, place: Path) -> None:
     disk.write(place / "tree/file", b"1")
     disk.link(place / "tree", place / "link")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archipel_agent.identity.device import NotEnrolled
+from archipel_agent.identity.device import DeviceIdentity, NotEnrolled
 from archipel_contract.status import Membership
 from archipel_contract.trust.keys import new_device_key, new_fleet_key, to_pem
 from tests.agent.identity.devices import ADDRESS, Device
@@ -64,6 +64,17 @@ def test_it_is_said_which_file_is_gone(device: Device, fleet: FakeFleet, file: s
     device.disk.remove(device.files.paths.base / file)
     shown = device.boot().status()
     assert (shown.state, shown.code, Path(shown.file).name) == (Membership.UNKNOWN, code, file)
+
+
+def test_a_machine_whose_state_was_begun_anew_is_not_the_one_that_enrolled(
+    device: Device, fleet: FakeFleet
+) -> None:
+    device.keeper.invite(f"{ADDRESS}/#{fleet.token().text}")
+    after = DeviceIdentity("n-0000000000000001", device.files)
+    assert not after.has_certificate
+    assert after.problem is not None
+    assert after.problem.code == "identity-mismatched"
+    assert "n-0000000000000001" in after.problem.detail
 
 
 def test_the_cas_are_those_of_the_trust_document_so_that_a_lost_file_of_them_does_no_harm(

@@ -117,7 +117,7 @@ def test_a_fleet_that_reckons_another_claim_code_sees_another_key_than_ours(
     [
         ("enrol-token-used", "identity-token-refused"),
         ("enrol-token-expired", "identity-token-refused"),
-        ("enrol-other-key", "identity-node-known"),
+        ("enrol-node-known", "identity-node-known"),
         ("enrol-refused", "identity-refused"),
     ],
 )

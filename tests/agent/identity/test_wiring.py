@@ -9,11 +9,13 @@ import pytest
 from archipel_agent.compose import WayIn, open_core
 from archipel_agent.core import Core
 from archipel_agent.host.disk import SystemDisk
+from archipel_agent.identity import making
 from archipel_agent.paths import Paths, token_file
 from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.service import Refused
 from archipel_agent.settings import Settings
+from archipel_agent.state.database import StateUnusable
 from archipel_agent.support.known import secrets
 from archipel_contract.api import EnrolmentWish
 from archipel_contract.status import Membership
@@ -194,3 +196,23 @@ def test_a_thread_of_its_own_does_the_asking_and_ends(tmp_path: Path, fleet: Fak
     assert len(seen) == 1  # a second one is not begun while the first is under way
     seen[0]()  # type: ignore[operator]  # the work
     assert device.keeper.status().state is Membership.ENROLLED
+
+
+def test_a_disk_that_keeps_nothing_of_the_time_does_not_keep_the_machine_out(
+    tmp_path: Path, fleet: FakeFleet
+) -> None:
+    one = core(tmp_path, Settings())
+
+    class Full:
+        """A store whose disk has filled up."""
+
+        def value(self, name: str) -> str | None:
+            """What was kept can still be read."""
+            assert one.store is not None
+            return one.store.value(name)
+
+        def keep(self, **facts: str | None) -> None:
+            """Nothing new is."""
+            raise StateUnusable("disk-full", one.paths.database, "no space left on device")
+
+    making._believe(Full(), one.ports, int(fleet.now.timestamp() * 1000))  # type: ignore[arg-type]  # a fake

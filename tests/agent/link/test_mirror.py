@@ -244,3 +244,19 @@ def test_a_delta_between_any_two_states_leads_from_one_to_the_other(
 ) -> None:
     old, new = mirror.state(replace(report(), **first)), mirror.state(replace(report(), **second))
     assert state_hash(patched(old, difference(old, new))) == state_hash(new)
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "seconds"),
+    [(None, None), (0, 0), (59_000, 0), (-59_000, 0), (61_000, 0), (-700_000, -600), (7_300_000, 7200)],
+)
+def test_a_clock_that_drifts_is_told_so_coarsely_that_it_is_not_news_every_hour(
+    offset_ms: int | None, seconds: int | None
+) -> None:
+    one = replace(report(), node=replace(report().node, clock_offset_ms=offset_ms))
+    assert from_data(NodeState, mirror.state(one)).clock_ahead_seconds == seconds
+
+
+def test_until_when_the_certificates_of_k3s_hold_is_part_of_the_state() -> None:
+    one = replace(report(), node=replace(report().node, certificates_until="2027-11-22T13:14:17Z"))
+    assert from_data(NodeState, mirror.state(one)).certificates_until == "2027-11-22T13:14:17Z"

@@ -25,8 +25,8 @@ from archipel_agent.settings import Settings
 class Bare:
     store = object()
 linking.open_link(Bare(), Settings()).look()
-loaded = [name for name in sys.modules if name.startswith(("paho", "archipel_agent.", "archipel_contract.link", "cryptography"))]
-print(*[name for name in loaded if "paho" in name or name.startswith(("archipel_agent.link.", "archipel_agent.identity", "archipel_agent.remote", "cryptography"))])
+costly = ("paho", "cryptography", "archipel_agent.link.", "archipel_agent.identity", "archipel_agent.remote")
+print(*[name for name in sys.modules if name.startswith(costly)])
 """
 
 

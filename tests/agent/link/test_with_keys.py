@@ -1,6 +1,7 @@
 """The link of a device that has keys: what it signs, what it heeds, and how orders and results travel over it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ class Keyed:
         self.orders: list[tuple[str, Frame]] = []
         self.refusals: list[tuple[str, str]] = []
         self.counts: list[int] = []
+        self.held = 2.0
 
     def signers(self) -> Sequence[Signs]:
         """See LinkIdentity."""
@@ -49,8 +51,6 @@ class Keyed:
 
     def complete(self, hello: Hello) -> Hello:
         """See LinkIdentity."""
-        from dataclasses import replace
-
         return replace(hello, nonce=self.nonce)
 
     def require(self, kind: Kind, frame: Frame) -> None:
@@ -85,6 +85,10 @@ class Keyed:
     def status(self) -> OrdersStatus:
         """See LinkIdentity."""
         return OrdersStatus(heeded=True, veto=("kubectl",))
+
+    def lingers(self) -> float:
+        """See LinkIdentity."""
+        return self.held
 
 
 @pytest.fixture
@@ -141,43 +145,40 @@ def test_a_hello_leaves_out_what_has_its_default(node: VirtualNode) -> None:
 
 
 def test_a_welcome_nobody_signed_is_not_heeded_and_says_so(node: VirtualNode, identity: Keyed) -> None:
-    node.controller.signers = ()
-    node.broker.controller.take_payload = lambda topic, payload: publish(  # type: ignore[method-assign]  # a broker that answers in the controller's place
-        node, Down.WELCOME, frame_to_wire(said(Welcome(incarnation="mine", nonce=identity.nonce)))
-    )
-    node.run(20)
+    node.controller.is_listening = False
+    node.run(31)
+    publish(node, Down.WELCOME, frame_to_wire(said(Welcome(incarnation="mine", nonce=identity.nonce))))
+    node.run(1)
     assert not node.link._core.is_welcome
-    assert ("welcome", "message-unsigned") in identity.refusals
+    assert identity.refusals == [("welcome", "message-unsigned")]
 
 
 def test_a_welcome_of_an_earlier_connection_is_not_heeded(node: VirtualNode, identity: Keyed) -> None:
     node.controller.is_listening = False
-    publish(
-        node, Down.WELCOME, frame_to_wire(said(Welcome(incarnation="i", nonce="old"), [FLEET.controller]))
-    )
-    node.run(3)
+    node.run(31)
+    old = Welcome(incarnation="mine", nonce="nonce-0")
+    publish(node, Down.WELCOME, frame_to_wire(said(old, [FLEET.controller])))
+    node.run(1)
     assert not node.link._core.is_welcome
-    assert identity.refusals == [] or ("welcome", "order-not-fresh") in identity.refusals
+    assert identity.refusals == [("welcome", "order-not-fresh")]
 
 
 def test_events_and_results_are_let_go_of_only_at_a_signed_word(node: VirtualNode, identity: Keyed) -> None:
-    node.run(20)
-    node.controller.signers = ()
-    node.controller._answer_plain = True  # type: ignore[attr-defined]
+    node.run(60)
+    node.controller.signs_acks = False
     node.tell("a")
     node.link.say(result())
-    node.broker.harm = lambda upwards, message: (0.0,)
-    before = len(node.controller.results)
     node.run(5)
-    assert len(node.controller.results) in (before, before + 1)
-    assert node.link.status().waiting >= 2
-    node.controller.signers = [FLEET.controller]
+    assert "a" in node.controller.texts() and len(node.controller.results) == 1
+    assert node.link.status().waiting == 2
+    assert set(identity.refusals) == {("ack", "message-unsigned")}
+    node.controller.signs_acks = True
     node.run(120)
     assert node.link.status().waiting == 0
 
 
 def test_orders_arrive_exactly_as_they_were_signed(node: VirtualNode, identity: Keyed) -> None:
-    node.run(20)
+    node.run(60)
     command = FLEET.command(NODE, 0)
     document = FLEET.site_document("s-0000000000000000", 1)
     node.controller.say(NODE, "command", command)
@@ -187,7 +188,7 @@ def test_orders_arrive_exactly_as_they_were_signed(node: VirtualNode, identity: 
 
 
 def test_what_is_refused_ends_neither_connection_nor_thread(node: VirtualNode, identity: Keyed) -> None:
-    node.run(20)
+    node.run(60)
     connections = node.carrier.opened
     for payload in (
         b"",
@@ -210,7 +211,7 @@ def test_what_is_refused_ends_neither_connection_nor_thread(node: VirtualNode, i
 
 
 def test_every_connection_begins_anew(node: VirtualNode, identity: Keyed) -> None:
-    node.run(20)
+    node.run(60)
     node.broker.cut()
     node.run(60)
     assert identity.nonces == node.carrier.opened == 2
@@ -219,7 +220,7 @@ def test_every_connection_begins_anew(node: VirtualNode, identity: Keyed) -> Non
 
 
 def test_results_are_kept_until_they_are_acknowledged_across_restarts(node: VirtualNode) -> None:
-    node.run(20)
+    node.run(60)
     node.controller.is_acknowledging = False
     assert node.link.say(result("first"))
     node.run(5)
@@ -255,6 +256,22 @@ def test_a_node_that_dials_in_calls_at_once_when_there_is_a_result(tmp_path: Pat
     assert len(node.controller.results) == 1
 
 
+@pytest.mark.parametrize(("held", "least", "most"), [(2.0, 2.0, 4.0), (3600.0, 59.0, 62.0)])
+def test_a_call_is_held_for_orders_and_results_and_not_for_ever(
+    tmp_path: Path, identity: Keyed, held: float, least: float, most: float
+) -> None:
+    node = VirtualNode(tmp_path, plan=DIAL_IN, identity=identity)
+    node.controller.signers = [FLEET.controller]
+    identity.held = held
+    node.start()
+    while not node.carrier.is_open:
+        node.run(0.5)
+    began = node.clock.monotonic()
+    while node.carrier.is_open:
+        node.run(0.5)
+    assert least <= node.clock.monotonic() - began <= most
+
+
 def test_the_status_says_what_is_heeded_and_what_is_not(node: VirtualNode) -> None:
     assert node.link.status().orders == OrdersStatus(heeded=True, veto=("kubectl",))
 
@@ -262,9 +279,9 @@ def test_the_status_says_what_is_heeded_and_what_is_not(node: VirtualNode) -> No
 def test_a_node_without_keys_heeds_no_orders_and_signs_nothing(tmp_path: Path) -> None:
     node = VirtualNode(tmp_path)
     node.start()
-    node.run(20)
+    node.run(60)
     node.controller.say(NODE, "command", FLEET.command(NODE, 0))
-    node.run(20)
+    node.run(60)
     assert node.link._core.is_welcome
     assert all(not frame.signatures for frame in node.controller.frames)
     assert node.link.status().orders == OrdersStatus()

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from archipel_agent.remote import desk as desks
+from archipel_agent.remote import intake
 from archipel_contract.audit import AuditEntries
 from archipel_contract.commands import Action, Result
 from archipel_contract.facts import ClockSource
 from archipel_contract.link.envelope import EnvelopeInvalid, Frame, frame_from
 from archipel_contract.link.epochs import Lane, new_epoch
 from archipel_contract.link.messages import KINDS, Ack, Ask, EpochAck, EventKind, Wanted, Welcome
-from archipel_contract.trust import orders
 from tests.agent.remote.hands import NODE, OTHER_NODE, SITE, Hands
 from tests.fakes.trust import OTHER_FLEET, FakeFleet, said
 
@@ -97,7 +96,7 @@ def test_every_connection_has_a_nonce_of_its_own(hands: Hands) -> None:
         hands.desk.begin()
         seen.add(hands.hello().nonce)
     assert len(seen) == 20
-    assert all(len(base64.urlsafe_b64decode(one)) == desks.NONCE_BYTES for one in seen)
+    assert all(len(base64.urlsafe_b64decode(one)) == intake.NONCE_BYTES for one in seen)
 
 
 # --- what is refused by the people on site, and dangerous orders --------------------------------------------
@@ -359,7 +358,3 @@ def test_the_results_of_the_last_orders_are_kept_and_older_ones_go(hands: Hands)
     assert hands.hear(frames[0]) == "order-replayed"
     assert hands.hear(frames[-1]) == ""
     assert sum(hands.agent.done.values()) == 60
-
-
-def test_a_command_is_judged_by_the_rule_that_everybody_reads() -> None:
-    assert desks.orders is orders

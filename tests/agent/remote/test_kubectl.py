@@ -21,8 +21,8 @@ ALLOWED = {
     "get pods": "get pods",
     "get pods -A -o wide": "get -A -o=wide pods",
     "get pods,svc -n kube-system": "get -n=kube-system pods,svc",
-    "get deploy/web deploy/db -o yaml": "get -o=yaml deploy/web deploy/db",
-    "get nodes edge-07 -o=json": "get -o=json nodes edge-07",
+    "get deploy/web deploy/db -o yaml": "get --output=json deploy/web deploy/db",
+    "get nodes edge-07 -o=json": "get --output=json nodes edge-07",
     "get events --sort-by .lastTimestamp": "get --sort-by=.lastTimestamp events",
     "describe pod web-0 -n shop": "describe -n=shop pod web-0",
     "logs web-0 -c app --tail 20": "logs -c=app --tail=20 web-0",
@@ -145,9 +145,87 @@ def test_kubectl_looks_with_the_agents_own_account_whose_token_no_argument_shows
     assert TOKEN in runner.seen[0].decode()
 
 
+POD = {
+    "kind": "Pod",
+    "metadata": {"annotations": {"last-applied": "value: hunter2"}, "name": "web-0"},
+    "spec": {
+        "containers": [
+            {
+                "args": ["--pin", "hunter2"],
+                "command": ["sh", "-c", "echo hunter2"],
+                "env": [
+                    {"name": "HARMLESS", "value": "hunter2\nhunter2"},
+                    {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "db", "key": "url"}}},
+                ],
+                "image": "web:1",
+            }
+        ]
+    },
+}
+DESCRIBED = """\
+Name:             web-0
+Annotations:      note: hunter2
+                  kubectl.kubernetes.io/last-applied-configuration:
+                    {"env":[{"name":"A","value":"hunter2"}]}
+Status:           Running
+Containers:
+  app:
+    Image:  web:1
+    Command:
+      sh
+      -c
+      echo hunter2
+    Args:
+      --pin=hunter2
+    State:  Running
+    Environment:
+      HARMLESS:  hunter2
+hunter2-too
+        hunter2
+      KEY:       <set to the key 'x' in secret 'y'>  Optional: false
+      IP:         (v1:status.podIP)
+    Mounts:
+      /data from data (rw)
+Events:           <none>
+"""
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+def test_objects_come_without_what_people_put_into_pods(output: str) -> None:
+    hands = looking(ScriptedRunner(json.dumps({"kind": "List", "items": [POD]})))
+    assert ask(hands, "get", "pods", "-o", output) == ("done", "")
+    said = hands.link.data("c-0000000000000001").decode()
+    pod = json.loads(said)["items"][0]
+    assert "hunter2" not in said
+    assert pod["spec"]["containers"][0]["image"] == "web:1"
+    assert [one["name"] for one in pod["spec"]["containers"][0]["env"]] == ["HARMLESS", "DB"]
+
+
+def test_what_cannot_be_cleaned_is_not_passed_on() -> None:
+    hands = looking(ScriptedRunner("value: hunter2\n"))
+    assert ask(hands, "get", "pods", "-o", "json") == ("failed", "order-failed")
+    assert hands.link.data("c-0000000000000001") == b""
+
+
+def test_a_description_comes_without_what_people_put_into_pods() -> None:
+    hands = looking(ScriptedRunner(DESCRIBED))
+    ask(hands, "describe", "pod", "web-0")
+    said = hands.link.data("c-0000000000000001").decode()
+    assert "hunter2" not in said
+    for kept in (
+        "Status:           Running",
+        "HARMLESS:",
+        "secret 'y'",
+        "(v1:status.podIP)",
+        "/data from data",
+        "<none>",
+    ):
+        assert kept in said
+
+
 def test_secrets_in_what_kubectl_says_are_removed() -> None:
     hands = looking(ScriptedRunner(f"password: hunter2hunter2\ntoken: {TOKEN}\n"))
-    ask(hands, "get", "pods", "-o", "yaml")
+    ask(hands, "logs", "web-0")
     said = hands.link.data("c-0000000000000001").decode()
     assert "hunter2hunter2" not in said and TOKEN not in said
 

@@ -38,7 +38,7 @@ from archipel_contract.trust.store import TrustStore
 from archipel_contract.wire import to_data
 from tests.agent.link.nodes import MemoryFacts, report
 from tests.chaos.hostile.gate import Attempt, Verdict
-from tests.chaos.hostile.world import COUNTER, DAY, GENERATION, NOW, VERSION, World
+from tests.chaos.hostile.world import COUNTER, DAY, FLOOR, GENERATION, NOW, VERSION, World
 from tests.fakes.carrier import FakeBroker, FakeCarrier, ScriptedController
 from tests.fakes.clock import VirtualClock
 from tests.fakes.disk import TreacherousDisk
@@ -48,7 +48,7 @@ from tests.fakes.service import ScriptedService
 
 WAITING = f"SELECT epoch, sequence FROM messages WHERE acknowledged = 0 AND lane <= {Lane.EVENT:d}"
 THEN = datetime.fromtimestamp(NOW / 1000, UTC)
-BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+PAST = datetime.fromtimestamp(FLOOR / 1000, UTC)
 EVENTS = 30  # that were told, sent, and never acknowledged
 
 
@@ -176,8 +176,8 @@ class Device:
         """The time as the device knows it: by a time server, or by nobody."""
         is_sure = self.quality is ClockQuality.SYNCHRONIZED
         source = ClockSource.TIME_SERVER if is_sure else ClockSource.NONE
-        now = THEN if is_sure else BUILT
-        return TrustedTime(now=now, quality=self.quality, floor=BUILT, source=source, checks_dates=is_sure)
+        now = THEN if is_sure else PAST
+        return TrustedTime(now=now, quality=self.quality, floor=PAST, source=source, checks_dates=is_sure)
 
     def _remember(self) -> None:
         """Have done everything the standing speaks of."""

@@ -179,6 +179,13 @@ def an_expired_key(world: World, dice: random.Random) -> Attempt:
 
 
 @kind
+def a_key_that_surely_ended_though_the_clock_is_unsure(world: World, dice: random.Random) -> Attempt:
+    """It answers this connection's hello, and nobody knows the time; but it is later than the end of this key."""
+    fresh = replace(world.command(dice), nonce=world.nonce)
+    return _told(fresh, world.right("past"), clock=dice.choice(UNSURE))
+
+
+@kind
 def a_key_that_is_not_valid_yet(world: World, dice: random.Random) -> Attempt:
     return _told(world.order(dice), world.right("coming"))
 

@@ -90,8 +90,8 @@ MUTANTS = (
     ),
     Mutant(
         "when a key ends",
-        (_never("store", "now is not None and key.expires != FOREVER and now >= key.expires"),),
-        ("an expired key",),
+        (_never("store", "key.expires != FOREVER and key.expires <= (floor if now is None else now)"),),
+        ("an expired key", "a key that surely ended though the clock is unsure"),
     ),
     Mutant(
         "when a key begins",

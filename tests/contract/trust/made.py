@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from archipel_contract.link.envelope import Envelope, Frame, signed
+from archipel_contract.link.envelope import Envelope, Frame, Signs, signed
 from archipel_contract.trust.keys import SoftwareSigner
 from archipel_contract.trust.store import NotTrusted, TrustStore
 from archipel_contract.trust_document import DOCUMENT, FOREVER, TALK, Delegation, KeyRole, TrustDocument
@@ -65,7 +65,7 @@ def document(
     )
 
 
-def frame(body: Any, kind: str, *signers: SoftwareSigner) -> Frame:
+def frame(body: Any, kind: str, *signers: Signs) -> Frame:
     """A message, signed by these."""
     return signed(Envelope(type=kind, at=NOW, body=to_data(body)), signers)
 

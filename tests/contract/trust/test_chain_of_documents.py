@@ -125,6 +125,17 @@ def test_another_message_that_roots_signed_is_no_trust_document() -> None:
     assert refused(frame(document(2), "command", *ROOTS[:2])) == "message-foreign"
 
 
+@pytest.mark.parametrize(
+    "payload", [b"", b"rubbish", b"[]", b"\xff", b'{"v":99,"t":"trust","at":0}', b'{"t":1}']
+)
+def test_what_is_no_message_at_all_is_refused_like_everything_else(payload: bytes) -> None:
+    signatures = tuple(Signature(one.key_id, one.sign(payload)) for one in ROOTS[:2])
+    for reading in (TrustStore.first, store().after):
+        with pytest.raises(NotTrusted) as caught:
+            reading(Frame(payload=payload, signatures=signatures))
+        assert code_of(caught.value) in ("message-malformed", "message-newer")
+
+
 @pytest.mark.parametrize("whose", [STRANGER, CONTROLLER])
 def test_nobody_below_the_roots_can_sign_a_document(whose: SoftwareSigner) -> None:
     assert refused(trust(document(2, threshold=1, roots=[whose]), whose)) == "message-untrusted"

@@ -7,6 +7,7 @@ The model knows for each signature by whom it really was made and over which byt
 from dataclasses import dataclass, replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -149,3 +150,11 @@ class Chain(RuleBasedStateMachine):
 
 TestChain = Chain.TestCase
 TestChain.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+
+
+class LongerChain(Chain):
+    """The same, for as long as there is time."""
+
+
+TestLongerChain = pytest.mark.timeout(600)(pytest.mark.prove(LongerChain.TestCase))
+TestLongerChain.settings = settings(max_examples=1500, stateful_step_count=40, deadline=None)

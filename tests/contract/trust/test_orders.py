@@ -120,6 +120,13 @@ def test_a_bad_command_is_refused_with_its_code(message: Frame, code: str) -> No
     assert refused(message) == code
 
 
+@pytest.mark.parametrize("payload", [b"", b"rubbish", b"[]", b"\xff", b'{"v":99,"t":"command","at":0}'])
+def test_what_is_no_message_at_all_is_refused_though_a_key_of_the_fleet_signed_it(payload: bytes) -> None:
+    message = Frame(payload=payload, signatures=(Signature(CONTROLLER.key_id, CONTROLLER.sign(payload)),))
+    assert refused(message) in ("message-malformed", "message-newer")
+    assert document_refused(message) in ("message-malformed", "message-newer")
+
+
 def test_a_key_that_was_revoked_or_has_ended_or_is_for_another_site_commands_nothing() -> None:
     assert refused(order(), revoked=(CONTROLLER.key_id,)) == "message-revoked"
     ended = (delegation(NORA, "nora", "command:*", expires=NOW),)
@@ -187,6 +194,15 @@ def test_a_key_that_may_only_read_cannot_use_up_the_counter() -> None:
     highest = (1 << 63) - 1
     assert refused(order(READER, counter=highest)) == "order-replayed"
     assert orders.command(order(READER, counter=HERE.counter + COUNTER_STEP), store(), HERE)
+
+
+def test_a_key_that_ended_before_a_time_that_is_surely_past_is_worth_nothing_even_without_a_clock() -> None:
+    ended = (delegation(NORA, "nora", "command:*", expires=NOW),)
+    without_clock = replace(UNSURE, floor=NOW - 1)
+    assert orders.command(order(NORA, nonce="nonce-1"), store(document(keys=ended)), without_clock)
+    assert (
+        refused(order(NORA, nonce="nonce-1"), replace(UNSURE, floor=NOW), keys=ended) == "message-expired-key"
+    )
 
 
 # --- fresh -----------------------------------------------------------------------------------------------------------

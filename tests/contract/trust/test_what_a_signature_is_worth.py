@@ -1,6 +1,7 @@
 """What a signature of a fleet's key is worth: by whom, for what, where, and when."""
 
 from dataclasses import replace
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
@@ -37,7 +38,7 @@ def refused(
     needed: int = 1,
     now: int | None = NOW,
     site: str = "s-a",
-    **more: object,
+    **more: Any,
 ) -> str:
     """The code with which a signature by these is refused."""
     with pytest.raises(NotTrusted) as caught:
@@ -52,7 +53,7 @@ def test_a_key_may_what_the_document_says_and_nothing_else() -> None:
 
 
 def test_all_commands_are_no_talk_and_no_document() -> None:
-    said = {"keys": (delegation(NORA, "nora", "command:*"),)}
+    said: dict[str, Any] = {"keys": (delegation(NORA, "nora", "command:*"),)}
     assert refused(NORA, purpose=TALK, **said) == "message-untrusted"
     assert refused(NORA, purpose=DOCUMENT, **said) == "message-untrusted"
 
@@ -84,7 +85,7 @@ def test_a_key_counts_from_its_beginning_until_just_before_its_end(at: int, begi
 
 
 def test_a_key_for_one_site_is_worth_nothing_at_another_or_before_a_site_is_known() -> None:
-    said = {"keys": (delegation(NORA, "nora", TALK, sites=("s-a", "s-b")),)}
+    said: dict[str, Any] = {"keys": (delegation(NORA, "nora", TALK, sites=("s-a", "s-b")),)}
     store(document(**said)).require(frame(BODY, "welcome", NORA), TALK, NOW, site_id="s-b")
     for site in ("s-c", "", "s-"):
         assert refused(NORA, purpose=TALK, site=site, **said) == "message-untrusted"

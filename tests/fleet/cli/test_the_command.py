@@ -46,6 +46,8 @@ def test_every_promised_command_is_there() -> None:
         "restore",
         "broker-config",
     }
+    promised |= {"broker config", "broker check"}
+    promised |= {"run", "orders", "order", "document set", "document list", "audit"}
     promised |= {"devices", "approve", "refuse", "rename", "revoke", "decommission"}
     promised |= {f"token {word}" for word in ("new", "list", "remove")}
     promised |= {f"accounts {word}" for word in ("list", "add", "password", "remove")}

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from archipel_contract.link.envelope import Envelope, framed, signed
 from archipel_contract.trust import certificates
 from archipel_contract.trust.certificates import Certificate
-from archipel_contract.trust.enrolment import Answer, Renewal, Request, Voucher
+from archipel_contract.trust.enrolment import Answer, EnrolmentState, Renewal, Request, Voucher
 from archipel_contract.trust.keys import SoftwareSigner, new_device_key
 from archipel_contract.trust.token import claim_code
 from archipel_contract.wire import to_data
@@ -111,9 +111,11 @@ class Fleet:
         self.store = store
         devices = store.devices
         self.enrolment = Enrolment(
-            devices, self.keys, self.clock, lambda: Terms(brokers=BROKERS), lambda: self.changes.append("")
+            devices, self.keys, self.clock, lambda: Terms(brokers=BROKERS), lambda: self.changes.append("in")
         )
-        self.care = Care(devices, self.keys, self.clock, CountedEntropy(), self.changes.append)
+        self.care = Care(
+            devices, self.keys, self.clock, CountedEntropy(), self.changes.append, journal=store.book
+        )
 
     def token(self, **more: Any) -> str:
         """Return a new token."""
@@ -151,3 +153,10 @@ def said(answer: Answer) -> Certificate:
 def moment(at: int) -> datetime:
     """Return milliseconds as a time."""
     return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def enrolled(fleet: Fleet, device: Device, **token: Any) -> str:
+    """Enrol a device by token and return its certificate (PEM)."""
+    answer = fleet.enrol(device, fleet.token(**token))
+    assert answer.state is EnrolmentState.ISSUED, answer.code
+    return answer.certificate

@@ -1,44 +1,33 @@
 """Devices ask to enrol and to renew; people approve and revoke. The registry is real, over SQLite."""
 
+import base64
 import dataclasses
 from typing import Any
 
 import pytest
 
-from archipel_contract import catalogue
-from archipel_contract.link.envelope import frame_from
-from archipel_contract.names import SITE_ID
+from archipel_contract.link.envelope import Frame, Signature, frame_from, framed
 from archipel_contract.trust.certificates import read
-from archipel_contract.trust.enrolment import EnrolmentState, Renewal
+from archipel_contract.trust.enrolment import EnrolmentState
 from archipel_contract.trust.keys import new_device_key
 from archipel_contract.trust.store import TrustStore
-from archipel_fleet.device_ports import NameTaken
 from archipel_fleet.device_records import Approval, DeviceState, TokenRule
-from archipel_fleet.enrolment.caring import DeviceUnknown, NotSo
-from archipel_fleet.enrolment.rule import HELD_MOST
+from archipel_fleet.enrolment import rule
+from archipel_fleet.enrolment.caring import NotSo
 from archipel_fleet.enrolment.service import TooOften
 from archipel_fleet.records import EVERYTHING, Scope
 from tests.fleet.enrolment.applicant import (
     ANNA,
     BROKERS,
-    DAY,
-    NORA,
     Device,
     Fleet,
-    certificates_der,
+    enrolled,
     node_id,
     said,
     site_id,
 )
 
 ISSUED, PENDING, REFUSED = EnrolmentState.ISSUED, EnrolmentState.PENDING, EnrolmentState.REFUSED
-
-
-def enrolled(fleet: Fleet, device: Device, **token: Any) -> str:
-    """Enrol a device by token and return its certificate (PEM)."""
-    answer = fleet.enrol(device, fleet.token(**token))
-    assert answer.state is ISSUED, answer.code
-    return answer.certificate
 
 
 def test_a_token_brings_a_certificate_the_trust_document_and_the_way_to_the_broker(fleet: Fleet) -> None:
@@ -56,9 +45,24 @@ def test_a_token_brings_a_certificate_the_trust_document_and_the_way_to_the_brok
     assert fleet.store.devices.keys(pi.node_id) == (pi.signer.public,)
 
 
-def frame_of(text: str) -> Any:
-    import base64
+def test_the_broker_is_told_before_a_device_comes_for_the_first_time_and_of_no_rubbish(fleet: Fleet) -> None:
+    pi = Device()
+    fleet.enrol(Device(2))
+    fleet.enrol(pi, "rubbish")
+    assert fleet.changes == []
+    first = fleet.enrol(pi, fleet.token()).certificate
+    assert fleet.changes == ["in"]
+    fleet.clock.pass_by(200 * 86_400)
+    assert fleet.renew(pi, first).state is ISSUED
+    assert fleet.enrol(pi).state is ISSUED
+    assert fleet.changes == ["in"]
+    fleet.care.decommission(ANNA, pi.node_id)
+    assert fleet.changes == ["in", pi.node_id]
+    assert fleet.enrol(Device(), fleet.token()).state is ISSUED
+    assert fleet.changes == ["in", pi.node_id, "in"]
 
+
+def frame_of(text: str) -> Frame:
     return frame_from(base64.b64decode(text))
 
 
@@ -164,16 +168,13 @@ def test_a_refused_request_stays_refused_until_somebody_approves_it_after_all(fl
     assert fleet.enrol(pi).state is ISSUED
 
 
-def test_requests_without_a_token_are_bounded(fleet: Fleet) -> None:
-    for number in range(HELD_MOST):
-        fleet.clock.pass_by(10)
-        assert fleet.enrol(Device(number, key=KEYS[number % 2])).state is PENDING
-    fleet.clock.pass_by(10)
-    assert fleet.enrol(Device(HELD_MOST)).code == "enrol-too-many"
-    assert fleet.enrol(Device(HELD_MOST), fleet.token()).state is ISSUED
-
-
-KEYS = (new_device_key(), new_device_key())
+def test_requests_without_a_token_are_bounded(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule, "HELD_MOST", 3)
+    for number in range(3):
+        assert fleet.enrol(Device(number)).state is PENDING
+    assert fleet.enrol(Device(3)).code == "enrol-too-many"
+    assert fleet.enrol(Device(0, key=new_device_key())).code == "enrol-too-many"
+    assert fleet.enrol(Device(3), fleet.token()).state is ISSUED
 
 
 def test_a_node_id_with_another_key_is_refused_and_known_as_a_copy(fleet: Fleet) -> None:
@@ -243,6 +244,23 @@ def test_nobody_vouches_for_a_site_but_its_active_nodes(fleet: Fleet) -> None:
     assert fleet.enrol(second, voucher=text).code == "enrol-voucher-invalid"
 
 
+def test_a_voucher_in_the_name_of_an_active_node_needs_its_signature(fleet: Fleet) -> None:
+    first, second, stranger = Device(1, site=1), Device(2, site=1), Device(3, site=1)
+    enrolled(fleet, first)
+    genuine = frame_of(first.vouch(second, fleet.clock.now()))
+    forged = frame_of(stranger.vouch(second, fleet.clock.now()))
+    renamed = Frame(
+        payload=forged.payload, signatures=(Signature(first.signer.key_id, forged.signatures[0].value),)
+    )
+    changed = dataclasses.replace(genuine, payload=genuine.payload.replace(b'"issued"', b'"issueD"'))
+    twice = dataclasses.replace(genuine, signatures=genuine.signatures * 2)
+    unsigned = dataclasses.replace(genuine, signatures=())
+    for frame in (renamed, changed, twice, unsigned):
+        text = base64.b64encode(framed(frame)).decode()
+        assert fleet.enrol(second, voucher=text).code == "enrol-voucher-invalid"
+    assert fleet.enrol(second, voucher=base64.b64encode(framed(genuine)).decode()).state is ISSUED
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -254,7 +272,7 @@ def test_nobody_vouches_for_a_site_but_its_active_nodes(fleet: Fleet) -> None:
         {"site_id": "../etc"},
     ],
 )
-def test_a_request_that_is_none_is_refused_and_leaves_nothing(fleet: Fleet, changed: dict[str, str]) -> None:
+def test_a_request_that_is_none_is_refused_and_leaves_nothing(fleet: Fleet, changed: dict[str, Any]) -> None:
     request = dataclasses.replace(Device().request(), **changed)
     answer = fleet.enrolment.enrol(request, "192.0.2.1")
     assert answer.code == "enrol-request-invalid"
@@ -271,166 +289,3 @@ def test_an_address_that_guesses_is_not_listened_to_for_a_while_and_others_are(f
     assert other.state is ISSUED
     fleet.clock.pass_by(60)
     assert fleet.enrol(Device(2), fleet.token()).state is ISSUED
-
-
-# --- renewal ---------------------------------------------------------------------------------------------------------
-
-
-def test_from_half_of_its_life_a_certificate_is_renewed_with_the_same_key(fleet: Fleet) -> None:
-    pi = Device()
-    first = enrolled(fleet, pi)
-    early = fleet.renew(pi, first)
-    assert (early.state, early.certificate) == (ISSUED, first)
-    fleet.clock.pass_by(200 * 86_400)
-    later = fleet.renew(pi, first)
-    assert later.state is ISSUED
-    assert said(later).not_after > read(first.encode()).not_after
-    assert fleet.store.devices.keys(pi.node_id) == (pi.signer.public,)
-
-
-def test_a_new_key_counts_beside_the_old_one_until_it_was_used(fleet: Fleet) -> None:
-    pi = Device()
-    first = enrolled(fleet, pi)
-    fleet.clock.pass_by(200 * 86_400)
-    new = Device(key=new_device_key())
-    answer = fleet.renew(pi, first, new.key)
-    assert answer.state is ISSUED
-    devices = fleet.store.devices
-    assert devices.keys(pi.node_id) == (pi.signer.public, new.signer.public)
-    devices.seen(pi.node_id, pi.signer.key_id, "", fleet.clock.now())
-    assert len(devices.keys(pi.node_id)) == 2
-    devices.seen(pi.node_id, new.signer.key_id, site_id(4), fleet.clock.now())
-    assert devices.keys(pi.node_id) == (new.signer.public,)
-    assert fleet.renew(pi, first).code == "renew-other-key"
-    row = devices.row(EVERYTHING, pi.node_id)
-    assert row is not None
-    assert row.site_id == site_id(4)
-
-
-def test_a_new_key_before_half_of_life_must_be_wished_for(fleet: Fleet) -> None:
-    pi = Device()
-    first = enrolled(fleet, pi)
-    new = new_device_key()
-    assert fleet.renew(pi, first, new).code == "renew-early"
-    assert fleet.renew(pi, first, new, forced=True).state is ISSUED
-
-
-@pytest.mark.parametrize(("days", "state", "code"), [
-    (365 + 729, ISSUED, ""), (365 + 731, REFUSED, "renew-too-late"),
-])  # fmt: skip
-def test_an_ended_certificate_renews_for_two_years(
-    fleet: Fleet, days: int, state: EnrolmentState, code: str
-) -> None:
-    pi = Device()
-    first = enrolled(fleet, pi)
-    fleet.clock.pass_by(days * 86_400)
-    answer = fleet.renew(pi, first)
-    assert (answer.state, answer.code) == (state, code)
-
-
-def test_after_two_years_a_new_token_makes_the_same_device_welcome_again(fleet: Fleet) -> None:
-    pi = Device()
-    enrolled(fleet, pi)
-    fleet.clock.pass_by(1500 * 86_400)
-    assert fleet.enrol(pi).state is PENDING
-    assert fleet.enrol(pi, fleet.token()).state is ISSUED
-    assert len(fleet.store.devices.keys(pi.node_id)) == 1
-
-
-def test_a_revoked_device_neither_renews_nor_enrols_nor_signs(fleet: Fleet) -> None:
-    pi = Device()
-    first = enrolled(fleet, pi)
-    assert fleet.store.devices.keys(pi.node_id)
-    fleet.care.revoke(ANNA, "pi")
-    assert fleet.store.devices.keys(pi.node_id) == ()
-    fleet.clock.pass_by(200 * 86_400)
-    assert fleet.renew(pi, first).code == "renew-revoked"
-    assert fleet.enrol(pi, fleet.token()).code == "enrol-revoked"
-    assert fleet.store.devices.revoked(fleet.clock.now()) == (read(first.encode()).serial,)
-    assert pi.node_id in fleet.changes
-    assert fleet.codes() == ["device-revoked", "renew-revoked", "enrol-revoked"]
-    with pytest.raises(NotSo):
-        fleet.care.revoke(ANNA, "pi")
-
-
-def test_a_decommissioned_device_comes_again_only_with_a_new_key(fleet: Fleet) -> None:
-    pi = Device()
-    enrolled(fleet, pi)
-    fleet.care.decommission(ANNA, pi.node_id)
-    assert fleet.enrol(pi, fleet.token()).code == "enrol-revoked"
-    assert fleet.enrol(Device(), fleet.token()).state is ISSUED
-
-
-def test_renewal_needs_a_certificate_and_a_device_that_is_known(fleet: Fleet) -> None:
-    pi = Device()
-    assert fleet.enrolment.renew(None, pi.renewal(), "192.0.2.1").code == "renew-no-certificate"
-    assert fleet.enrolment.renew(None, Renewal(csr="x"), "192.0.2.1").code == "enrol-request-invalid"
-    stranger = fleet.keys.authority.device(node_id(9), pi.key.public_key(), said_now(fleet))
-    peer = certificates_der(stranger.pem.decode())
-    assert fleet.enrolment.renew(peer, pi.renewal(), "192.0.2.1").code == "renew-unknown"
-
-
-def said_now(fleet: Fleet) -> Any:
-    from tests.fleet.enrolment.applicant import moment
-
-    return moment(fleet.clock.now())
-
-
-def test_a_registry_restored_from_an_older_copy_still_renews_the_keys_it_knows(fleet: Fleet) -> None:
-    pi = Device()
-    enrolled(fleet, pi)
-    unknown = fleet.keys.authority.device(pi.node_id, pi.key.public_key(), said_now(fleet))
-    fleet.clock.pass_by(200 * 86_400)
-    assert fleet.renew(pi, unknown.pem.decode()).state is ISSUED
-    other = new_device_key()
-    foreign = fleet.keys.authority.device(pi.node_id, other.public_key(), said_now(fleet))
-    assert fleet.renew(Device(key=other), foreign.pem.decode()).code == "renew-other-key"
-
-
-# --- people ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_customers_operator_touches_no_device_of_another(fleet: Fleet) -> None:
-    fleet.store.add_customer("north")
-    enrolled(fleet, Device(1))
-    fleet.enrol(Device(2))
-    for deed in (fleet.care.revoke, fleet.care.decommission, fleet.care.approve, fleet.care.refuse):
-        for name in (node_id(1), "pi", node_id(2), Device(2).claim(fleet.keys)):
-            with pytest.raises(DeviceUnknown):
-                deed(NORA, name)
-    with pytest.raises(DeviceUnknown):
-        fleet.care.rename(NORA, "pi", "x")
-    assert fleet.store.devices.tokens(NORA.scope) == ()
-    assert fleet.store.devices.events(NORA.scope) == ()
-
-
-def test_names_are_unique_and_printable(fleet: Fleet) -> None:
-    enrolled(fleet, Device(1, hostname="one"))
-    enrolled(fleet, Device(2, hostname="two"))
-    assert fleet.care.rename(ANNA, "one", "  gate\n3 ").name == "gate 3"
-    assert fleet.care.rename(ANNA, "gate 3", "gate 3").name == "gate 3"
-    with pytest.raises(NameTaken):
-        fleet.care.rename(ANNA, "two", "gate 3")
-    with pytest.raises(NotSo):
-        fleet.care.rename(ANNA, "two", "\n")
-
-
-def test_every_refusal_has_its_words_in_both_languages() -> None:
-    for code in REFUSALS:
-        finding = catalogue.finding(code)
-        for language in ("en", "de"):
-            words = catalogue.words(finding, language)
-            assert words.title and words.cause
-            assert ": " in words.remedy, code
-
-
-REFUSALS = (
-    "enrol-node-known", "enrol-refused", "enrol-request-invalid", "enrol-revoked", "enrol-too-many",
-    "enrol-token-elsewhere", "enrol-token-expired", "enrol-token-used", "enrol-token-wrong", "enrol-voucher-invalid",
-    "renew-early", "renew-no-certificate", "renew-other-key", "renew-revoked", "renew-too-late", "renew-unknown",
-)  # fmt: skip
-
-
-def test_ids_of_these_tests_are_ids() -> None:
-    assert SITE_ID.fullmatch(site_id(1))
-    assert DAY == 86_400_000

@@ -44,3 +44,21 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     for _ in range(2):
         files.remove(tmp_path / "one")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_of_files_is_removed_and_one_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    place = tmp_path / "keys.new"
+    place.mkdir()
+    (place / "a").write_text("x")
+    files.remove_directory(place)
+    assert not place.exists()
+    files.remove_directory(place)
+
+
+def test_what_others_may_is_taken_from_them_once_and_the_owner_keeps_his(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("x")
+    path.chmod(0o644)
+    assert files.close_to_others(path) is True
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert files.close_to_others(path) is False

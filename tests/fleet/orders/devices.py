@@ -34,6 +34,10 @@ class Device:
     refused: list[str] = field(default_factory=list)
     veto: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Its messages are signed; that they are is verified before the store hears them."""
+        self.speaker.signed_by = "k-device"
+
     @property
     def head(self) -> ChainHead:
         """Where its journal ends."""

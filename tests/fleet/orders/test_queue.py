@@ -1,6 +1,7 @@
 """An order is signed once, sent until it is answered, done once, and says honestly what became of it."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def answered(device: Device, *results: object) -> list[Arrival]:
 
 def test_an_order_is_sent_verified_done_and_answered(desk: Desk, device: Device) -> None:
     order = desk.order(device, Action.LOGS, lines=50)
-    assert (order.state, desk.bell.take()) == (OrderState.QUEUED, {device.speaker.node_id})
+    assert (order.state, set(desk.bell.take())) == (OrderState.QUEUED, {device.speaker.node_id})
     sent = desk.sends(device)
     assert desk.now(order).state is OrderState.SENT
     assert all((one.qos, one.retained) == (1, False) for one in sent)
@@ -276,7 +277,7 @@ def test_an_order_from_before_a_node_changed_hands_is_not_sent_after(desk: Desk,
     ],
 )
 def test_an_order_that_no_node_would_do_is_not_taken(
-    desk: Desk, device: Device, action: Action, arguments: dict[str, object]
+    desk: Desk, device: Device, action: Action, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(OrderRefused) as refused:
         desk.order(device, action, **arguments)
@@ -286,8 +287,9 @@ def test_an_order_that_no_node_would_do_is_not_taken(
 def test_what_changes_something_needs_its_node_and_what_looks_goes_to_all(desk: Desk, device: Device) -> None:
     desk.meet(Device(Speaker(number=2, name="pi-2")))
     site = device.speaker.site
-    with pytest.raises(OrderRefused, match="pi-1, pi-2"):
+    with pytest.raises(OrderRefused) as several:
         desk.orders.place(OTTO, Wish(target=site, action=Action.RESTART, arguments={}))
+    assert several.value.remedy == "Name one: pi-1, pi-2"
     assert len(desk.orders.place(OTTO, Wish(target=site, action=Action.LOGS, arguments={}))) == 2
     words = {"arguments": ["get", "pods"]}
     assert len(desk.orders.place(OTTO, Wish(target=site, action=Action.KUBECTL, arguments=words))) == 1
@@ -300,6 +302,15 @@ def test_a_node_without_an_identity_is_given_no_orders(desk: Desk) -> None:
     with pytest.raises(OrderRefused) as refused:
         desk.order(Device(speaker))
     assert refused.value.code == "order-unheeded"
+
+
+def test_nobodys_word_answers_no_order_and_raises_no_counter(desk: Desk, device: Device) -> None:
+    order = desk.order(device)
+    desk.sends(device)
+    device.speaker.signed_by = ""
+    desk.hears(*answered(device, *made(order.id, b"forged")), device.hello(counter=900), device.audit())
+    assert desk.now(order).state is OrderState.SENT
+    assert desk.order(device).counter == order.counter + 1
 
 
 # --- two signatures --------------------------------------------------------------------------------------------------
@@ -376,7 +387,7 @@ def document() -> dict[str, object]:
 def test_a_site_document_is_sent_until_the_hello_reports_it(desk: Desk, device: Device) -> None:
     made_ = desk.orders.set_document(OTTO, device.speaker.site, document())
     assert made_.generation == 1
-    assert len(desk.sends(device)) == len(desk.sends(device)) == 1
+    assert len(desk.sends(device)) == 1
     desk.meet(device)
     assert (device.generation, device.refused) == (1, [])
     desk.meet(device)
@@ -395,8 +406,21 @@ def test_a_node_with_an_older_trust_document_gets_every_later_one_in_order(
     desk.keys.publish()
     desk.meet(device)
     assert (device.trust.document.version, device.refused) == (3, [])
+    desk.order(device)
+    desk.hears(*device.heed(desk.sends(device)))
+    assert device.refused == []  # no older document a second time in one connection
     desk.meet(device)
     assert desk.sends(device) == []
+
+
+def test_what_could_not_be_handed_over_is_said_again(desk: Desk, device: Device) -> None:
+    desk.keys.publish()
+    desk.hears(device.hello())
+    assert len(desk.sends(device)) == 1
+    assert desk.sends(device) == []
+    desk.sending.again([device.speaker.node_id])
+    assert desk.bell.take() == {device.speaker.node_id}
+    assert len(desk.sends(device)) == 1
 
 
 # --- a controller that is an older copy ------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ class Speaker:
     state: dict[str, Any] = field(default_factory=dict)
     sequences: dict[int, int] = field(default_factory=dict)
     noise: int = 7
+    signed_by: str = ""  # the key it signs with; empty before it has an identity
 
     @property
     def node_id(self) -> str:
@@ -97,6 +98,7 @@ class Speaker:
             body=body,
             payload=payload(envelope),
             retained=retained,
+            signed_by=self.signed_by,
         )
 
     def next(self, body: Any, lane: Lane, **more: Any) -> Arrival:

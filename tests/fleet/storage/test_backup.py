@@ -15,7 +15,7 @@ from archipel_fleet import backup as copies
 from archipel_fleet.backup import BackupFailed, backup, restore, verified
 from archipel_fleet.host.files import DirectoryLock
 from archipel_fleet.records import EVERYTHING, Account, AccountRole, ContactState, SiteQuery
-from archipel_fleet.storage import SqlStore, copying
+from archipel_fleet.storage import SqlStore, copying, migrating
 from tests.fleet.storage.conftest import Ground
 from tests.fleet.storage.speech import DAY, HOUR, NOW, Speaker
 from tests.fleet.storage.test_scopes import asked, everything_read, fill
@@ -291,6 +291,6 @@ def test_a_copy_says_what_it_is_to_whoever_unpacks_it(sqlite: Ground, kept: byte
     magic, _, packed = (sqlite.directory / "copy").read_bytes().partition(b"\n")
     lines = zlib.decompress(packed).splitlines()
     assert magic == b"archipel fleet backup"
-    assert json.loads(lines[0])["schema"] == "0001"
+    assert json.loads(lines[0])["schema"] == migrating.revisions()[-1]
     assert json.loads(lines[-1])["rows"]["sites"] == 4
     assert not [line for line in lines if b'"table":"sessions"' in line]

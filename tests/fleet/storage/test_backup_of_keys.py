@@ -43,7 +43,7 @@ def unpacked(copy: Path) -> str:
 
 
 def elsewhere(ground: Ground) -> Path:
-    return ground.directory.parent / "elsewhere"
+    return ground.directory / "elsewhere"
 
 
 def moved(ground: Ground, copy: Path, passphrase: Passphrase | None) -> Copied:

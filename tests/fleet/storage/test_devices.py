@@ -191,6 +191,8 @@ def test_a_site_that_comes_with_a_device_belongs_to_its_customer(store: SqlStore
     pi = Speaker(1, site_id(1), "fjord", "pi")
     store.take([pi.presence(), pi.hello()])
     assert store.summary(NORTH, NOW).sites == 1
+    store.devices.seen(node_id(1), PUBLICS[1].key_id, site_id(1), NOW)
+    assert [row.site_name for row in store.devices.rows(NORTH).rows] == ["fjord"], "as the fleet knows it"
 
 
 def test_devices_go_with_their_site_to_another_customer(store: SqlStore) -> None:

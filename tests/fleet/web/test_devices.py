@@ -20,7 +20,7 @@ def test_whoever_waits_stands_there_with_the_code_to_compare(house: House) -> No
     assert CLAIM in page.text
     assert "Raspberry Pi 5" in page.text
     assert "the code on its own console" in page.text
-    assert "This node has a key already" in plain(page.text)
+    assert "“other key”: the node has a key already" in plain(page.text)
     german = house.visitor("anna").get("/devices?lang=de").text
     assert "Warten auf Freigabe" in german
 

@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from archipel_fleet.api.context import Context
+from archipel_fleet.ports import Keys
 from tests.fakes.fleet_context import PASSWORD, FakeClock, fake_context
 from tests.fakes.fleet_store import FakeStore
 from tests.fleet.api.asking import ORIGIN, whole_app
@@ -20,12 +21,13 @@ class House:
 
     store: FakeStore = field(default_factory=FakeStore)
     clock: FakeClock = field(default_factory=FakeClock)
+    keys: Keys | None = None
     context: Context = field(init=False)
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
         """Put it together."""
-        self.context = fake_context(self.store, self.clock)
+        self.context = fake_context(self.store, self.clock, self.keys)
         self.app = whole_app(self.context)
 
     def visitor(self, name: str = "") -> "Visitor":

@@ -84,7 +84,7 @@ def _member(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, st
     words, enrolment = scene.words, report.enrolment
     mark, style = _MEMBER[enrolment.state]
     parts = [f"{mark} {words(f'member.{enrolment.state}')}"]
-    if enrolment.state is Membership.PENDING and enrolment.claim:
+    if enrolment.claim and enrolment.state is not Membership.ENROLLED:
         parts.append(words("member.code", claim=clean(enrolment.claim)))
     name = clean(enrolment.fleet or enrolment.address)
     if name:
@@ -99,7 +99,7 @@ def _member(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, st
 def claim(report: Report) -> list[Line]:
     """The code that somebody at the fleet compares, set off so that it can be read from a step away; else nothing."""
     enrolment = report.enrolment
-    if enrolment.state is not Membership.PENDING or not enrolment.claim:
+    if not enrolment.claim or enrolment.state is Membership.ENROLLED:
         return []
     spread = " ".join(clean(enrolment.claim))
     return [line(("", "")), line((f"   {spread}", "strong")), line(("", ""))]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from archipel_agent import clocks
 from archipel_agent.core import Core
 from archipel_agent.rehearsal.fleet import acts
 from archipel_agent.rehearsal.fleet.gate import Gate
@@ -24,6 +25,10 @@ UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 
 class Linked(Protocol):
     """A link that runs."""
+
+    def look(self) -> None:
+        """Have done what is due: enrolling, opening the link; called before each turn."""
+        ...
 
     def status(self) -> LinkStatus:
         """Return how it stands."""
@@ -68,6 +73,7 @@ class RehearsedNode:
         """Switch on: state, core, link, and a first turn. Raises StateUnusable."""
         machine = self._machine
         database = Database(machine.paths.database)
+        clocks.begin(Store(database), None)
         core = Core(
             machine.rehearsal.ports, machine.paths, self._settings, machine.plan.node_id, Store(database)
         )
@@ -80,6 +86,8 @@ class RehearsedNode:
     def turn(self) -> None:
         """Take a turn, if it is on."""
         if self._agent is not None:
+            if self._agent.link is not None:
+                self._agent.link.look()
             self.report = self._agent.core.turn()
 
     def link(self) -> LinkStatus:

@@ -24,6 +24,9 @@ class Order:
     interval: float
     metrics_every: float
     pace: float
+    enrol: str = (
+        ""  # the link by which every node enrols; empty: they speak unsigned, over a broker of this machine
+    )
     special: tuple[Special, ...] = ()
 
 

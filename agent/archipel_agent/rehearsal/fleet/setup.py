@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from archipel_agent import clocks
 from archipel_agent.host.clock import SystemEntropy
 from archipel_agent.jobs.clock import JobClock
 from archipel_agent.jobs.engine import Engine
@@ -88,7 +89,8 @@ def _machine(site: SitePlan, plan: NodePlan, root: Path, base: Clock, pace: floa
     past = Database.copy_of(paths.database)  # of nothing: in memory, so that the past costs no writes
     try:
         kept = Store(past)
-        kept.keep(node_id=plan.node_id)
+        # A root that was played before knows a later time than the past in which this happens.
+        kept.keep(node_id=plan.node_id, **{clocks.FLOOR: None, clocks.HEARD: None})
         _up(site, plan, rehearsal, kept)
         _remember(site, plan, rehearsal, kept)
     finally:

@@ -42,6 +42,7 @@ class Playbill:
     nodes: int
     seed: int
     broker: str
+    enrol: str
     root: Path
     interval: float
     metrics_every: float
@@ -98,8 +99,9 @@ class Stage:
             selector.register(companion, selectors.EVENT_READ)
             companion.say(to_line(self._order(first, last)))
         processes = f"{len(parts)} process{'es' if len(parts) > 1 else ''}"
+        broker = bill.broker or "as the fleet names it"
         self._say(
-            f"{bill.sites} sites of {bill.nodes} machines, all simulated, in {processes}; broker {bill.broker}",
+            f"{bill.sites} sites of {bill.nodes} machines, all simulated, in {processes}; broker {broker}",
             phase="begin",
         )
 
@@ -111,6 +113,7 @@ class Stage:
             nodes=bill.nodes,
             seed=bill.seed,
             broker=bill.broker,
+            enrol=bill.enrol,
             root=str(bill.root),
             interval=bill.interval,
             metrics_every=bill.metrics_every,

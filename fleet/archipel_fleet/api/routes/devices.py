@@ -178,7 +178,7 @@ def _site_id(here: Context, asking: Account, site: str) -> str:
 
 @router.delete(
     "/devices/tokens/{token_id}",
-    responses=refusals(403, 404),
+    responses=refusals(403, 404, 409),
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Remove a token",
 )
@@ -190,8 +190,10 @@ def remove_token(
     asking: Operator,
 ) -> None:
     """Remove a token; devices that came in with it stay."""
-    if not here.store.devices.remove_token(asking.scope, token_id):
-        raise not_found("token", token_id)
+    try:
+        _care(here).remove_token(asking, token_id)
+    except DeviceUnknown:
+        raise not_found("token", token_id) from None
 
 
 @router.get("/devices/{device}", responses=refusals(404), summary="One device")

@@ -58,6 +58,7 @@ def _page(request: Request, here: Context, asking: Account, said: str = "", stat
         text=asked.text,
         total=words.count("device.count", page.total + waiting.total),
         waiting=[devices.line(words, one, now) for one in waiting.rows],
+        copied=any(one.code == devices.COPIED for one in waiting.rows),
         lines=[devices.line(words, one, now) for one in page.rows],
         events=[devices.event(words, one, now) for one in registry.events(asking.scope, EVENTS)],
         pages=pager(words, page, lambda number: query.nodes_written(asked.text, number)),

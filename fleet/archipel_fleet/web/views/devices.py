@@ -12,6 +12,7 @@ from archipel_fleet.web.views import ages
 from archipel_fleet.web.views.ages import Moment
 from archipel_fleet.web.views.badges import Badge
 
+COPIED = "enrol-node-known"  # the finding about a request whose node has another key
 SOON = 60 * ages.DAY  # before its end a certificate should long have been renewed
 STATES = {
     DeviceState.PENDING: ("clock", "warn"),
@@ -74,7 +75,7 @@ def line(words: Words, row: DeviceRow, now: int) -> DeviceLine:
         state=state(words, row.state),
         is_active=row.state is DeviceState.ACTIVE,
         claim=row.claim,
-        replaces=row.code == "enrol-node-known",
+        replaces=row.code == COPIED,
         ends=ages.moment(words, row.not_after, now),
         ends_soon=row.not_after is not None and row.not_after - now < SOON,
         seen=ages.moment(words, row.last_seen, now),

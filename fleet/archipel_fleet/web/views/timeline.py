@@ -25,6 +25,7 @@ MARKS = {
     EventKind.LINK_LOST: ("ring", "mute"),
     EventKind.LINK_BACK: ("dot", "good"),
     EventKind.AGENT_STARTED: ("turn", "calm"),
+    EventKind.ORDER_REFUSED: ("triangle", "warn"),
     EventKind.UNKNOWN: ("question", "mute"),
 }
 PLAIN = ("info", "calm")

@@ -29,6 +29,9 @@ class FakeLink:
         state = LinkState.AWAY if self._gate.is_shut else LinkState.CONNECTED
         return LinkStatus(mode=LinkMode.ALWAYS_ON, state=state)
 
+    def look(self) -> None:
+        """See node.Linked."""
+
     def stop(self) -> None:
         """See node.Linked."""
         self.stopped = True
