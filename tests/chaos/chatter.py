@@ -80,7 +80,7 @@ def link_of(directory: Path, broker: str, store: Store) -> Link:
             carrier=lambda: MqttCarrier(url, NODE),
             free_bytes=lambda: os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize,
             first_spread=0.2,
-            budget=Budget(rate=5000.0, burst=1000.0, answer=2.0),
+            budget=Budget(window=200, rate=5000.0, burst=1000.0, answer=2.0),
         )
     )
 
