@@ -172,7 +172,7 @@ def renew(
     """
     if device is None:
         return Renewal(code="renew-unknown")
-    if False:
+    if device.state is not DeviceState.ACTIVE:
         return Renewal(code="renew-revoked")
     known = certificate is not None and certificate.node_id == device.node_id
     if known and certificate is not None and certificate.revoked is not None:
