@@ -15,6 +15,7 @@ from archipel_fleet.device_records import (
     DeviceEvent,
     DeviceRow,
     DeviceState,
+    Spoken,
     TokenRow,
     Wanted,
 )
@@ -34,10 +35,8 @@ class DeviceKeys(Protocol):
         """
         ...
 
-    def seen(self, node_id: str, key_id: str, site_id: str, now: int) -> None:
-        """Note that a device spoke, signed with this key, as part of this site; its next key is its only one once it has
-        used it.
-        """
+    def seen(self, spoken: Sequence[Spoken], now: int) -> None:
+        """Note who spoke, all of a batch in one transaction. A device's next key is its only one once it has used it."""
         ...
 
 

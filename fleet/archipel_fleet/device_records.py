@@ -90,6 +90,15 @@ class TokenRow:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A device spoke, signed with this key, as part of this site (empty: of none)."""
+
+    node_id: str
+    key_id: str
+    site_id: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceEvent:
     """Something that happened to a device's right to connect. Repeated ones are counted."""

@@ -118,11 +118,17 @@ class Secured:
                 self._log.info("the fleet's keys were changed", version=version)
                 self.changed()
                 bell.ring(self._active())
+            if (
+                self._embedded is not None
+                and self.keys.server_files(BROKER, self._settings.server_names).changed
+            ):
+                self._log.info("the broker's certificate was renewed; it is started anew")
+                self._embedded.renew(self.access())
             if self._listener is not None:
                 files = self.keys.server_files(ENROLMENT, self._settings.server_names)
                 if files.changed:
                     self._listener.load_cert_chain(files.certificate, files.key)
-        except (KeysRefused, StoreFailed, OSError) as error:
+        except (KeysRefused, StoreFailed, BrokerFailed, OSError) as error:
             self._log.error("the fleet's keys could not be looked after", detail=str(error))
 
     def enrolment(self) -> HttpServer:

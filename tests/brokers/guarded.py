@@ -3,6 +3,7 @@
 Set up with the configuration the fleet generates, like those of `servers`. Keys are made once a session.
 """
 
+import contextlib
 import os
 import pwd
 import signal
@@ -14,12 +15,13 @@ from pathlib import Path
 
 from archipel_contract.link import secure
 from archipel_contract.link.broker_url import TLS, WEBSOCKET, BrokerUrl
+from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.trust import certificates
 from archipel_contract.trust.certificates import Authority
 from archipel_contract.trust.keys import new_device_key, to_pem
 from archipel_fleet.link import broker_mosquitto, broker_nats
-from archipel_fleet.link.broker_access import CONTROLLER, BrokerAccess, ServerTls
+from archipel_fleet.link.broker_access import CHECKER, CONTROLLER, BrokerAccess, ServerTls
 from tests.brokers.servers import MosquittoBroker, NatsBroker, RealBroker, await_true, free_port
 
 NAMES = ("127.0.0.1", "localhost")
@@ -130,6 +132,11 @@ class GuardedBroker(RealBroker):
         said = self.log.stat().st_size
         os.kill(self.pid, signal.SIGHUP)
         await_true(lambda: "eload" in self.log.read_text()[said:], 10, self.said)
+        # mosquitto forgets a SIGHUP that comes while it still reads; whoever gets an answer knows that it has done so.
+        with contextlib.suppress(CarrierFailed):
+            one = self.carrier(CHECKER)
+            one.open(timeout=5)
+            one.close()
 
     def carrier(self, client_id: str, manual_ack: bool = False, keepalive: int = 60) -> MqttCarrier:
         """A carrier of whom that is the certificate's name (or label), not yet open."""

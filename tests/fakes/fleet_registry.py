@@ -1,9 +1,10 @@
 """The registry of devices as the link asks it, in memory; implements link.senders.Registry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archipel_contract.trust.keys import PublicKey
-from archipel_fleet.device_records import DeviceRow, DeviceState
+from archipel_fleet.device_records import DeviceRow, DeviceState, Spoken
 from archipel_fleet.ports import StoreFailed
 
 
@@ -31,6 +32,6 @@ class FakeRegistry:
             node_id=node_id, state=self.states.get(node_id, DeviceState.ACTIVE), customer="default"
         )
 
-    def seen(self, node_id: str, key_id: str, site_id: str, now: int) -> None:
+    def seen(self, spoken: Sequence[Spoken], now: int) -> None:
         """See Registry."""
-        self.heard.append((node_id, key_id, site_id))
+        self.heard += [(one.node_id, one.key_id, one.site_id) for one in spoken]

@@ -216,6 +216,11 @@ class LinkCore:
         """How many messages were dropped since the agent started."""
         return self._dropped + (self._lanes.dropped if self._lanes is not None else 0)
 
+    @property
+    def unhurried(self) -> int:
+        """How many samples were sent whose acknowledgement nobody expects yet."""
+        return self._engine.unhurried if self._engine is not None else 0
+
     def waiting(self) -> room.Totals:
         """Return how many messages wait in each lane, and their bytes."""
         if self._lanes is None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from archipel_agent.link.entries import Key, Range
 from archipel_contract.link.epochs import Lane, lane_of
 
+PATIENT = 1.5  # the controller answers within the patience; what is lost on the way is sent again after this times it
+
 
 @dataclass(frozen=True, slots=True)
 class Flight:
@@ -17,9 +19,11 @@ class Flight:
 class Flights:
     """Everything under way on this connection."""
 
-    def __init__(self, answer: float, longest: float) -> None:
-        """An answer is waited for `answer` seconds at first, then twice as long each time, up to `longest`."""
-        self._answer, self._longest = answer, longest
+    def __init__(self, answer: float, longest: float, patience: float = 0.0) -> None:
+        """An answer is waited for `answer` seconds at first, then twice as long each time, up to `longest`; for samples that
+        were sent once `patience` seconds and half as long again, where that is more.
+        """
+        self._answer, self._longest, self._patience = answer, longest, PATIENT * patience
         self._known: dict[Key, Flight] = {}
 
     def __len__(self) -> int:
@@ -43,14 +47,17 @@ class Flights:
 
     def late(self, now: float) -> list[tuple[Key, Flight]]:
         """Return what should have been answered by now."""
-        return [(key, one) for key, one in self._known.items() if now >= self._due(one)]
+        return [(key, one) for key, one in self._known.items() if now >= self._due(key, one)]
 
     def next_due(self) -> float | None:
         """Return when the first answer is overdue."""
-        return min((self._due(one) for one in self._known.values()), default=None)
+        return min((self._due(key, one) for key, one in self._known.items()), default=None)
 
-    def _due(self, one: Flight) -> float:
-        return one.sent_at + float(min(self._longest, self._answer * 2.0 ** (one.attempts - 1)))
+    def _due(self, key: Key, one: Flight) -> float:
+        wait = min(self._longest, self._answer * 2.0 ** (one.attempts - 1))
+        if one.attempts == 1 and lane_of(key[0]) is Lane.METRIC:
+            wait = max(wait, self._patience)
+        return one.sent_at + wait
 
     def drop(self, key: Key) -> None:
         """It needs no answer any more."""

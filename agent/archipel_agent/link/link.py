@@ -69,7 +69,8 @@ class Link:
         """Nothing is opened yet; see `start`."""
         self._parts = parts
         self._lock = threading.RLock()
-        self._core = LinkCore(parts.facts, parts.entropy, parts.outbox, parts.free_bytes, parts.budget)
+        budget = replace(parts.budget, patience=float(parts.plan.patience))
+        self._core = LinkCore(parts.facts, parts.entropy, parts.outbox, parts.free_bytes, budget)
         every = float(parts.plan.every) if parts.plan.mode is LinkMode.DIAL_IN else None
         self._schedule = Schedule(parts.node_id, every, self._core.random)
         self._sampler = Sampler(float(parts.plan.metrics_every))

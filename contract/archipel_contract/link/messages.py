@@ -41,11 +41,17 @@ class Presence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPlan:
-    """When the fleet may expect to hear from a node: at least once in `every` seconds while all is well."""
+    """When the fleet may expect to hear from a node: at least once in `every` seconds while all is well.
+
+    `patience` is for how many seconds it waits for the acknowledgement of samples on a connection that stands: the
+    controller then acknowledges many at once, since an answer to each point costs as much as the point. 0: it wants an
+    answer to each.
+    """
 
     mode: LinkMode = LinkMode.ALWAYS_ON
     every: int = DEFAULT_METRICS_EVERY
     metrics_every: int = DEFAULT_METRICS_EVERY
+    patience: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

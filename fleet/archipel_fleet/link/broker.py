@@ -102,6 +102,14 @@ class EmbeddedBroker:
         if self._kept is not None:
             self._kept.stop()
 
+    def renew(self, access: BrokerAccess) -> None:
+        """Show another certificate from now on: the server is started anew, and everybody connects again. Raises
+        BrokerFailed.
+        """
+        self.stop()
+        self._access = access
+        self.start()
+
     def reload(self, access: BrokerAccess) -> None:
         """Let in exactly whom `access` names, from now on: a new device can connect, a revoked one is cut off at once, all
         others stay connected. Raises BrokerFailed; then the former rule goes on.

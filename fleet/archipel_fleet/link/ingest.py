@@ -15,9 +15,11 @@ import structlog
 from archipel_contract.link.carrier import Arrived, Incoming, Lost
 from archipel_contract.link.messages import Hello
 from archipel_contract.trust.keys import SigningFailed
+from archipel_fleet.device_records import Spoken
 from archipel_fleet.link.answers import answers
 from archipel_fleet.link.check import Checker, Passed, Refused
 from archipel_fleet.link.connection import Connection
+from archipel_fleet.link.patience import Patience
 from archipel_fleet.link.surroundings import Identity, Surroundings
 from archipel_fleet.link.warnings import Warnings
 from archipel_fleet.ports import Arrival, StoreFailed, Taken
@@ -46,6 +48,7 @@ class Ingest:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
+        self._patience = Patience()
         self._connection = Connection(around)
         identity = around.identity
         self._checker = Checker(identity.senders if identity is not None else None)
@@ -79,6 +82,9 @@ class Ingest:
         if batch.arrivals and not self._commit(batch.arrivals):
             return
         self._connection.acknowledge(batch.incoming)
+        waited, shards = self._patience.due(self._around.clock.monotonic())
+        if waited.acks:
+            self._answer([waited], shards)
         self._warnings.write()
         if self._around.identity is not None:
             self._go_on(self._around.identity, batch.arrivals)
@@ -148,7 +154,9 @@ class Ingest:
         around.measures.batch.observe(len(arrivals))
         for name, count in Counter(one.envelope.type for one in arrivals).items():
             around.measures.messages.labels(name).inc(count)
-        self._answer(taken, {one.node_id: one.shard for one in arrivals})
+        shards, monotonic = {one.node_id: one.shard for one in arrivals}, around.clock.monotonic()
+        self._patience.heard(arrivals)
+        self._answer([self._patience.sorted(one, shards, monotonic) for one in taken], shards)
         return True
 
     def _patiently(self, attempt: Callable[[], T]) -> T | None:
@@ -223,8 +231,9 @@ class Ingest:
             return
         now, missed = around.clock.now(), set()
         try:
-            for one in said_hello:
-                identity.devices.seen(one.node_id, one.signed_by, one.body.site_id, now)
+            identity.devices.seen(
+                [Spoken(one.node_id, one.signed_by, one.body.site_id) for one in said_hello], now
+            )
             for node_id, message in identity.downlink.messages(nodes, now):
                 if not self._connection.send(message):
                     missed.add(node_id)

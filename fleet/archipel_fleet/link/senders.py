@@ -4,11 +4,12 @@ Called by `check` with a frame whose payload nobody has read yet. A registry tha
 caller's affair: the message is neither taken nor refused.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from archipel_contract.link.envelope import Frame
 from archipel_contract.trust.keys import KeyInvalid, PublicKey, SignatureInvalid
-from archipel_fleet.device_records import DeviceRow, DeviceState
+from archipel_fleet.device_records import DeviceRow, DeviceState, Spoken
 
 UNSIGNED = "message-unsigned"
 FORGED = "message-forged"
@@ -33,8 +34,8 @@ class Registry(Protocol):
         """Return a device by its node id."""
         ...
 
-    def seen(self, node_id: str, key_id: str, site_id: str, now: int) -> None:
-        """Note that a device spoke."""
+    def seen(self, spoken: Sequence[Spoken], now: int) -> None:
+        """Note who spoke."""
         ...
 
 

@@ -15,6 +15,7 @@ from archipel_fleet.device_records import (
     DeviceRow,
     DeviceState,
     Known,
+    Spoken,
     TokenRow,
     Wanted,
 )
@@ -41,7 +42,7 @@ _TURN = 0x6465_7669  # PostgreSQL's advisory lock of those who change the regist
 
 def take_turn(connection: sa.Connection) -> None:
     """Wait until nobody else changes the registry; on SQLite the transaction itself is that."""
-    if False:
+    if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
 
 
@@ -200,17 +201,19 @@ def issue(connection: sa.Connection, certificate: CertificateRow, public: str, n
     return True
 
 
-def seen(connection: sa.Connection, node_id: str, key_id: str, site_id: str, now: int) -> None:
+def seen(connection: sa.Connection, spoken: Spoken, now: int) -> None:
     """Note that a device spoke; with its next key, that key takes the place of the one before."""
-    row = connection.execute(sa.select(devices).where(devices.c.node_id == node_id).with_for_update()).first()
-    if row is None or row.state != DeviceState.ACTIVE or key_id not in (row.key_id, row.next_key_id):
+    row = connection.execute(
+        sa.select(devices).where(devices.c.node_id == spoken.node_id).with_for_update()
+    ).first()
+    if row is None or row.state != DeviceState.ACTIVE or spoken.key_id not in (row.key_id, row.next_key_id):
         return
     values: dict[str, Any] = {"last_seen": now}
-    if key_id == row.next_key_id:
-        values |= {"key_id": key_id, "public": row.next_public, "next_key_id": "", "next_public": ""}
-    if site_id and not row.site_id:
-        values["site_id"] = site_id
-    connection.execute(sa.update(devices).where(devices.c.node_id == node_id).values(**values))
+    if spoken.key_id == row.next_key_id:
+        values |= {"key_id": row.next_key_id, "public": row.next_public, "next_key_id": "", "next_public": ""}
+    if spoken.site_id and not row.site_id:
+        values["site_id"] = spoken.site_id
+    connection.execute(sa.update(devices).where(devices.c.node_id == spoken.node_id).values(**values))
 
 
 def end(connection: sa.Connection, node_id: str, state: DeviceState, by: str, now: int) -> bool:

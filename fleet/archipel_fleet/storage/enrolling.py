@@ -20,6 +20,7 @@ from archipel_fleet.device_records import (
     DeviceEvent,
     DeviceRow,
     DeviceState,
+    Spoken,
     TokenRow,
     Wanted,
 )
@@ -44,7 +45,7 @@ class _Known:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: OrderedDict[str, tuple[float, tuple[PublicKey, ...]]] = OrderedDict()
-        self._seen: OrderedDict[str, tuple[str, str, int]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[Spoken, int]] = OrderedDict()
 
     # --- the link ----------------------------------------------------------------------------------------------------
 
@@ -67,19 +68,28 @@ class _Known:
                 self._keys.popitem(last=False)
         return found
 
-    def seen(self, node_id: str, key_id: str, site_id: str, now: int) -> None:
-        """See device_ports.DeviceKeys."""
+    def seen(self, spoken: Sequence[Spoken], now: int) -> None:
+        """See device_ports.DeviceKeys. The same again within a minute is not written down."""
         with self._lock:
-            before = self._seen.get(node_id)
-        if before is not None and before[:2] == (key_id, site_id) and 0 <= now - before[2] < SEEN_EVERY:
+            told = [one for one in spoken if not self._is_told(one, now)]
+        if not told:
             return
         with self._writing() as connection:
-            admitting.seen(connection, node_id, key_id, site_id, now)
-        self._forget(node_id)
+            for one in sorted(
+                told, key=lambda one: one.node_id
+            ):  # in one order: two controllers wait in turn
+                admitting.seen(connection, one, now)
+        for one in told:
+            self._forget(one.node_id)
         with self._lock:
-            self._seen[node_id] = (key_id, site_id, now)
+            for one in told:
+                self._seen[one.node_id] = (one, now)
             while len(self._seen) > HELD_KEYS:
                 self._seen.popitem(last=False)
+
+    def _is_told(self, one: Spoken, now: int) -> bool:
+        before = self._seen.get(one.node_id)
+        return before is not None and before[0] == one and 0 <= now - before[1] < SEEN_EVERY
 
     def _forget(self, node_id: str) -> None:
         with self._lock:

@@ -105,7 +105,10 @@ MUTANTS = (
     ),
     Mutant(
         "that one holder counts once",
-        (("store", "len({one.holder for one in found})", "len(frame.signatures)"),),
+        (
+            ("store", "tuple(dict.fromkeys(found))", "tuple(found)"),
+            ("store", "len({one.holder for one in signed.keys})", "len(signed.keys)"),
+        ),
         ("one key twice where two are needed", "two keys of one holder where two are needed"),
     ),
     Mutant(

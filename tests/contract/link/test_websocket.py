@@ -235,7 +235,11 @@ def test_the_upgrade_names_path_host_and_protocol_and_what_comes_right_behind_th
         pytest.param(
             lambda line: upgraded(line, protocol=b"chat"), "link-broker-wrong", id="another-protocol"
         ),
-        pytest.param(lambda line: line.say(b"\x20\x02\0\0 mqtt"), "link-broker-wrong", id="no-http"),
+        pytest.param(
+            lambda line: (line.socket.recv(4096), line.say(b"\x20\x02\0\0 mqtt")),
+            "link-broker-wrong",
+            id="no-http",
+        ),
         pytest.param(lambda line: line.socket.recv(4096), "link-broker-away", id="hangs-up"),
         pytest.param(lambda line: line.hear_out(), "link-broker-away", id="never-answers"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from archipel_contract.trust.certificates import read
 from archipel_contract.trust.enrolment import EnrolmentState, Renewal
 from archipel_contract.trust.keys import new_device_key
+from archipel_fleet.device_records import Spoken
 from archipel_fleet.enrolment.caring import NotSo
 from archipel_fleet.records import EVERYTHING
 from tests.fleet.enrolment.applicant import (
@@ -45,9 +46,9 @@ def test_a_new_key_counts_beside_the_old_one_until_it_was_used(fleet: Fleet) -> 
     assert answer.state is ISSUED
     devices = fleet.store.devices
     assert devices.keys(pi.node_id) == (pi.signer.public, new.signer.public)
-    devices.seen(pi.node_id, pi.signer.key_id, "", fleet.clock.now())
+    devices.seen([Spoken(pi.node_id, pi.signer.key_id, "")], fleet.clock.now())
     assert len(devices.keys(pi.node_id)) == 2
-    devices.seen(pi.node_id, new.signer.key_id, site_id(4), fleet.clock.now())
+    devices.seen([Spoken(pi.node_id, new.signer.key_id, site_id(4))], fleet.clock.now())
     assert devices.keys(pi.node_id) == (new.signer.public,)
     assert fleet.renew(pi, first).code == "renew-other-key"
     row = devices.row(EVERYTHING, pi.node_id)

@@ -1,6 +1,7 @@
 """The rule over everything that can be asked and known: what must never be, whatever the case."""
 
 import dataclasses
+from typing import Any
 
 import hypothesis
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ KEYS = st.sampled_from(["k-1", "k-2", "k-3"])
 SITES = st.sampled_from(["", "s-1", "s-2"])
 CUSTOMERS = st.sampled_from(["", "north", "south"])
 TIMES = st.sampled_from([NOW - 3 * 365 * DAY, NOW - DAY, NOW, NOW + DAY])
-SETTINGS = hypothesis.settings(max_examples=60, deadline=None)
+SETTINGS = hypothesis.settings(max_examples=100, deadline=None)
 
 DEVICES = st.builds(
     DeviceRow,
@@ -66,7 +67,7 @@ VOUCHERS = st.builds(
     customer=st.just("north"),
     site_id=SITES,
 )
-WANTED = st.builds(
+ANYTHING = st.builds(
     Wanted,
     node_id=st.just(NODE),
     key_id=KEYS,
@@ -80,13 +81,41 @@ WANTED = st.builds(
 )
 
 
+# Of all that can be asked few have a right; half of the cases are of those who have.
+GOOD_TOKEN = st.builds(
+    TokenRow,
+    id=st.just("t-1"),
+    digest=st.just("right"),
+    made_by=st.just("anna"),
+    made=st.just(0),
+    expires=st.just(NOW + DAY),
+    rule=st.sampled_from(TokenRule),
+)
+GOOD_VOUCHER = st.builds(
+    DeviceRow,
+    node_id=st.just("n-0000000000000002"),
+    state=st.just(DeviceState.ACTIVE),
+    customer=st.just("north"),
+    site_id=st.just("s-1"),
+)
+
+
+def with_right(one: Wanted) -> st.SearchStrategy[Wanted]:
+    token: dict[str, Any] = {"token_given": True, "token_id": "t-1", "token_digest": "right"}
+    voucher: dict[str, Any] = {"token_given": False, "voucher_given": True, "site_id": "s-1"}
+    return st.sampled_from([one, dataclasses.replace(one, **token), dataclasses.replace(one, **voucher)])
+
+
+WANTED = ANYTHING.flatmap(with_right)
+
+
 @st.composite
 def knowns(draw: st.DrawFn) -> Known:
     return Known(
         device=draw(st.none() | DEVICES),
-        request=draw(st.none() | REQUESTS),
-        token=draw(st.none() | TOKENS),
-        voucher=draw(st.none() | VOUCHERS),
+        request=draw(st.sampled_from([None, None, 1]).flatmap(lambda one: REQUESTS if one else st.none())),
+        token=draw(GOOD_TOKEN | st.none() | TOKENS),
+        voucher=draw(GOOD_VOUCHER | st.none() | VOUCHERS),
         site_customer=draw(st.none() | st.sampled_from(["north", "south"])),
         held=draw(st.sampled_from([0, HELD_MOST])),
     )

@@ -39,14 +39,16 @@ class Queue(RuleBasedStateMachine):
     def begin(self) -> None:
         """An empty database, a node that was heard."""
         self.directory = tempfile.TemporaryDirectory()
-        (Path(self.directory.name) / "fleet.db").write_bytes(empty())
+        self.file = Path(self.directory.name) / "fleet.db"
+        self.lives = 0
+        self.file.write_bytes(empty())
         self.clock = FakeClock(NOW)
         self.desk = self.opened()
         self.device = Device()
         self.way: list[Outgoing] = []
         self.answers: list[Arrival] = []
-        self.counters: list[int] = []
         self.desk.meet(self.device)
+        self.back_up()
 
     def opened(self) -> Desk:
         """The controller, started."""
@@ -110,14 +112,27 @@ class Queue(RuleBasedStateMachine):
         self.clock.pass_by(2 * DAY)
         self.desk.sending.turn(self.clock.now())
 
-    @rule(ahead=st.integers(1, 50))
-    def restore(self, ahead: int) -> None:
-        """The database becomes one that forgot some orders, as an older copy has: a new life, lower counters."""
+    def back_up(self) -> None:
+        """Keep a copy of the database."""
+        self.desk.store.close()
+        self.copy = self.file.read_bytes()
+        self.desk = self.opened()
+
+    @rule()
+    def keep_a_copy(self) -> None:
+        """Somebody makes a backup."""
+        self.back_up()
+
+    @rule()
+    def restore(self) -> None:
+        """The controller is restored from the copy: a new life, which knows nothing of what came after."""
+        self.lives += 1
+        self.desk.store.close()
+        self.file.write_bytes(self.copy)
+        self.desk = self.opened()
         with self.desk.store._writing() as connection:
-            connection.exec_driver_sql("UPDATE standings SET counter = 0, accepted = 0")
-            connection.exec_driver_sql("UPDATE orders SET state = 'queued', sends = 0 WHERE counter % 2 = 0")
-            connection.exec_driver_sql("DELETE FROM order_results WHERE id % 2 = 0")
-            connection.exec_driver_sql(f"UPDATE meta SET value = 'life {ahead}' WHERE name = 'incarnation'")
+            life = f"life {self.lives}"
+            connection.exec_driver_sql(f"UPDATE meta SET value = '{life}' WHERE name = 'incarnation'")
         self.desk.store.close()
         self.desk = self.opened()
         self.way.clear()
@@ -143,14 +158,16 @@ class Queue(RuleBasedStateMachine):
         """After all of it: a node that is there and knows the time is told everything, and comes to rest."""
         if getattr(self, "desk", None) is None:
             return
-        self.device.speaker.clock = ClockQuality.SYNCHRONIZED
-        fresh = self.desk.order(self.device)
-        for _ in range(3):
-            self.desk.meet(self.device)
-        assert self.desk.now(fresh).state is OrderState.DONE
-        assert len(set(self.device.executed)) == len(self.device.executed)
-        self.desk.store.close()
-        self.directory.cleanup()
+        try:
+            self.device.speaker.clock = ClockQuality.SYNCHRONIZED
+            fresh = self.desk.order(self.device)
+            for _ in range(3):
+                self.desk.meet(self.device)
+            assert self.desk.now(fresh).state is OrderState.DONE
+            assert len(set(self.device.executed)) == len(self.device.executed)
+        finally:
+            self.desk.store.close()
+            self.directory.cleanup()
 
 
 def test_no_order_is_done_twice_whatever_happens_on_the_way() -> None:

@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from archipel_contract.trust.enrolment import EnrolmentState
 from archipel_contract.trust.keys import SoftwareSigner, new_device_key
@@ -16,6 +17,7 @@ from archipel_fleet.device_records import (
     Decision,
     DeviceState,
     Known,
+    Spoken,
     TokenRow,
     Wanted,
 )
@@ -99,7 +101,7 @@ def test_keys_are_those_of_active_devices_and_change_at_once(store: SqlStore) ->
     found = devices.key(PUBLICS[2].key_id)
     assert found is not None
     assert found[1] == PUBLICS[2]
-    devices.seen(node_id(1), PUBLICS[2].key_id, site_id(1), NOW)
+    devices.seen([Spoken(node_id(1), PUBLICS[2].key_id, site_id(1))], NOW)
     assert devices.keys(node_id(1)) == (PUBLICS[2],)
     assert devices.key(PUBLICS[1].key_id) is None
     assert devices.end(node_id(1), DeviceState.REVOKED, "anna", NOW)
@@ -127,11 +129,24 @@ def test_being_seen_is_written_down_once_a_minute_and_by_no_unknown_key(store: S
         return row.last_seen
 
     for after, then in ((1000, NOW + 1000), (2000, NOW + 1000), (62_000, NOW + 62_000)):
-        store.devices.seen(node_id(1), PUBLICS[1].key_id, site_id(1), NOW + after)
+        store.devices.seen([Spoken(node_id(1), PUBLICS[1].key_id, site_id(1))], NOW + after)
         assert last() == then
-    store.devices.seen(node_id(1), PUBLICS[5].key_id, site_id(1), NOW + DAY)
-    store.devices.seen(node_id(7), PUBLICS[5].key_id, site_id(1), NOW + DAY)
+    store.devices.seen([Spoken(node_id(1), PUBLICS[5].key_id, site_id(1))], NOW + DAY)
+    store.devices.seen([Spoken(node_id(7), PUBLICS[5].key_id, site_id(1))], NOW + DAY)
     assert last() == NOW + 62_000
+
+
+def test_a_batch_is_seen_in_one_transaction(sqlite: Ground) -> None:
+    store = sqlite.open()
+    for number in (1, 2, 3):
+        enrol(store, number)
+    began = []
+    sa.event.listen(store._engines.writing, "commit", lambda connection: began.append(1))
+    spoken = [Spoken(node_id(number), PUBLICS[number].key_id) for number in (3, 1, 2)]
+    store.devices.seen(spoken, NOW + HOUR)
+    store.devices.seen(spoken, NOW + HOUR + 1000)
+    assert len(began) == 1
+    assert {row.last_seen for row in store.devices.rows(EVERYTHING).rows} == {NOW + HOUR}
 
 
 def test_requests_stand_before_devices_and_pages_hold_both(store: SqlStore) -> None:
@@ -191,7 +206,7 @@ def test_a_site_that_comes_with_a_device_belongs_to_its_customer(store: SqlStore
     pi = Speaker(1, site_id(1), "fjord", "pi")
     store.take([pi.presence(), pi.hello()])
     assert store.summary(NORTH, NOW).sites == 1
-    store.devices.seen(node_id(1), PUBLICS[1].key_id, site_id(1), NOW)
+    store.devices.seen([Spoken(node_id(1), PUBLICS[1].key_id, site_id(1))], NOW)
     assert [row.site_name for row in store.devices.rows(NORTH).rows] == ["fjord"], "as the fleet knows it"
 
 
