@@ -18,6 +18,7 @@ from archipel_agent.api.server import ApiServer
 from archipel_agent.compose import WayIn, open_core, open_way_in, real_ports, settings_or_defaults
 from archipel_agent.core import Core
 from archipel_agent.host.disk import SystemDisk
+from archipel_agent.host.memory import give_back
 from archipel_agent.host.notify import notify
 from archipel_agent.linking import open_link
 from archipel_agent.paths import Paths
@@ -28,6 +29,7 @@ from archipel_contract.exits import Exit
 
 LOG = logging.getLogger(__name__)
 LEAVE_AFTER_SECONDS = 2.0  # for clients to read that the removal succeeded
+TIDY_SECONDS = 3600.0  # between two times of giving memory back: it takes as long as several turns
 PING_SECONDS = 18.0  # a third of the unit's WatchdogSec, less a turn
 
 
@@ -57,6 +59,7 @@ class Daemon:
         self._stop = threading.Event()
         self._nudge = threading.Event()  # the next turn should not wait: a job is over, or we should stop
         self._pinged = 0.0
+        self._tidied: float | None = None  # None: since a job, or the start, not yet
         self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
 
     async def run(self) -> None:
@@ -116,7 +119,12 @@ class Daemon:
 
     def _rests(self) -> bool:
         try:
-            return self._core.rests
+            rests = self._core.rests
+            now = self._core.ports.clock.monotonic()
+            if rests and (self._tidied is None or now - self._tidied >= TIDY_SECONDS):
+                give_back()
+                self._tidied = now
+            return rests
         except Exception:  # the task boundary, as for a turn
             LOG.exception("looking whether anything moved has a defect")
             return False
@@ -135,6 +143,8 @@ class Daemon:
             self._stop.wait(LEAVE_AFTER_SECONDS)
             self._end()
             return
+        if working:
+            self._tidied = None
         busy = working or self._core.watched
         self._nudge.wait(self._settings.watched_interval if busy else self._settings.interval)
         if not self._stop.is_set():

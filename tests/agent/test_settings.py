@@ -72,5 +72,5 @@ def test_what_may_be_ordered_from_afar_is_a_list_with_commas(tmp_path: Path, tex
 
 
 def test_a_verb_that_nobody_can_order_is_refused_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="'reboot'.*restart"):
+    with pytest.raises(SettingsInvalid, match=r"'reboot'.*restart"):
         load(tmp_path, {"ARCHIPEL_REMOTE_VERBS": "logs, reboot"})

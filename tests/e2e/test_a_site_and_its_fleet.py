@@ -13,6 +13,7 @@ from archipel_contract.exits import Exit
 from tests.demo.fleet import Fleet
 from tests.e2e.person import Person, from_checkout, until
 from tests.e2e.screen import screen
+from tests.hosts import shell
 from tests.hosts.line import Line
 from tests.hosts.offers import IMAGES
 from tests.hosts.plain import PlainHost
@@ -178,3 +179,68 @@ def cables(place: Place, began: datetime, ended: datetime) -> list[dict[str, Any
         for one in place.seen().get("timeline", [])
         if one["subject"] == "cable-out" and first <= one["at"] <= last and one["sure"]
     ]
+
+
+def ordered(place: Place, *words: str) -> shell.Completed:
+    """Run an order on the site's node and wait for what comes of it."""
+    node = place.seen()["nodes"][0]["node_id"]
+    return place.fleet.archipel("fleet", "run", node, *words, "--wait", timeout=120.0)
+
+
+def containers(place: Place) -> set[str]:
+    """Ids of every container that runs."""
+    return {
+        one["containerID"]
+        for pod in place.person.objects("pods")
+        for one in pod["status"].get("containerStatuses", [])
+    }
+
+
+def test_remote_hands_see_what_somebody_at_the_machine_sees(site: Place) -> None:
+    place = site
+    pods = ordered(place, "kubectl", "get", "pods", "-A")
+    assert pods.rc == 0, pods
+    assert all(name in pods.stdout for name in place.person.running_pods())
+    logs = ordered(place, "logs", "--lines", "50")
+    assert logs.rc == 0 and len(logs.stdout.splitlines()) == 51  # the order itself in the first
+    doctor = ordered(place, "doctor", "--json")
+    assert doctor.rc == 0 and "results" in doctor.stdout, doctor
+
+
+def test_what_no_order_may_show_is_refused_on_the_node(site: Place) -> None:
+    place = site
+    for words in (("get", "secrets", "-A"), ("delete", "pod", "probe"), ("exec", "probe", "--", "id")):
+        refused = ordered(place, "kubectl", *words)
+        assert refused.rc != 0, refused
+    assert "probe" in place.person.running_pods()
+
+
+def test_a_restart_from_afar_leaves_every_container_running(site: Place) -> None:
+    place = site
+    before = containers(place)
+    done = ordered(place, "restart")
+    assert done.rc == 0, done
+    until(lambda: place.person.kubectl("get", "--raw", "/readyz").rc == 0, place.person.status, 60)
+    until(lambda: containers(place) >= before, lambda: containers(place), 30)
+
+
+def test_who_did_what_is_told_alike_at_the_machine_and_by_the_fleet(site: Place) -> None:
+    place = site
+    own = place.person.asks("audit").document
+    actions = [one["action"] for one in own["entries"]]
+    assert "order:restart" in actions and "job:up" in actions and "enrol" in actions
+    said = place.fleet.archipel("fleet", "audit", place.site_id, "--limit", "200")
+    assert said.rc == 0 and "order:restart" in said.stdout and "job:up" in said.stdout
+    verified = place.fleet.archipel("fleet", "audit", "--verify")
+    assert verified.rc == 0, verified
+
+
+def test_a_revoked_device_is_cut_off_and_its_cluster_does_not_mind(site: Place) -> None:
+    place = site
+    node = place.seen()["nodes"][0]["node_id"]
+    before = containers(place)
+    assert place.fleet.archipel("fleet", "revoke", node).rc == 0
+    until(lambda: place.person.asks("status").document["link"]["state"] == "away", place.person.status, SOON)
+    assert "link-broker-refused" in place.person.findings()
+    assert containers(place) == before
+    assert ordered(place, "logs").rc != 0

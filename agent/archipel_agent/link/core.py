@@ -216,16 +216,15 @@ class LinkCore:
         """How many messages were dropped since the agent started."""
         return self._dropped + (self._lanes.dropped if self._lanes is not None else 0)
 
-    @property
-    def unhurried(self) -> int:
-        """How many samples were sent whose acknowledgement nobody expects yet."""
-        return self._engine.unhurried if self._engine is not None else 0
-
     def waiting(self) -> room.Totals:
-        """Return how many messages wait in each lane, and their bytes."""
+        """Return how many messages wait in each lane, and their bytes; samples whose answer nobody expects yet do not."""
         if self._lanes is None:
             return {Lane.EVENT: (len(self._early), sum(len(body) for _, body in self._early))}
-        return self._lanes.waiting()
+        totals = dict(self._lanes.waiting())
+        if self._engine is not None and self._engine.flights.unhurried and Lane.METRIC in totals:
+            count, size = totals[Lane.METRIC]
+            totals[Lane.METRIC] = (max(0, count - self._engine.flights.unhurried), size)
+        return totals
 
     def limit(self) -> int:
         """Return how many bytes the lanes may take together."""

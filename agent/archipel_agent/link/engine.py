@@ -56,7 +56,7 @@ class Engine:
 
     def __init__(self, lanes: Lanes, states: States, budget: Budget, random: Callable[[], float]) -> None:
         self.lanes, self.states, self._budget, self._random = lanes, states, budget, random
-        self._flights = Flights(budget.answer, budget.longest, budget.patience)
+        self.flights = self._flights = Flights(budget.answer, budget.longest, budget.patience)
         self._ready: dict[Lane, deque[Entry]] = {lane: deque() for lane in LANES}  # read ahead
         self._sent_to: dict[int, int] = {}  # epoch -> highest sequence sent in this start
         self._connection = 0
@@ -193,11 +193,6 @@ class Engine:
         """Whether everything is said and acknowledged."""
         waits = any(count for lane, (count, _) in self.lanes.waiting().items() if lane in LANES)
         return self.is_welcome and not self._flights and not waits and not self.states.has_news(now)
-
-    @property
-    def unhurried(self) -> int:
-        """How many samples were sent whose acknowledgement nobody expects yet."""
-        return self._flights.of(Lane.METRIC) if self._budget.patience else 0
 
     @property
     def _is_absent(self) -> bool:

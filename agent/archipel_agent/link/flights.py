@@ -40,6 +40,11 @@ class Flights:
         """Return how many of a lane are under way."""
         return sum(lane_of(epoch) is lane for epoch, _ in self._known)
 
+    @property
+    def unhurried(self) -> int:
+        """How many samples are under way whose answer nobody expects yet."""
+        return self.of(Lane.METRIC) if self._patience else 0
+
     def sent(self, key: Key, now: float) -> None:
         """It was sent, perhaps once more."""
         before = self._known.pop(key, None)

@@ -57,7 +57,7 @@ class Standing:
             else text(wall + timedelta(seconds=max(0.0, schedule.next_at - now))),
             code=code,
             message=message,
-            waiting=sum(count for count, _ in counts.values()) - core.unhurried,
+            waiting=sum(count for count, _ in counts.values()),
             waiting_bytes=sum(size for _, size in counts.values()),
             limit_bytes=core.limit(),
             dropped=core.dropped,

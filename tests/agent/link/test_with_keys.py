@@ -1,6 +1,6 @@
 """The link of a device that has keys: what it signs, what it heeds, and how orders and results travel over it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,6 +256,11 @@ def test_a_node_that_dials_in_calls_at_once_when_there_is_a_result(tmp_path: Pat
     assert len(node.controller.results) == 1
 
 
+def _until(node: VirtualNode, holds: Callable[[], bool]) -> None:
+    while not holds():
+        node.run(0.5)
+
+
 @pytest.mark.parametrize(("held", "least", "most"), [(2.0, 2.0, 4.0), (3600.0, 59.0, 62.0)])
 def test_a_call_is_held_for_orders_and_results_and_not_for_ever(
     tmp_path: Path, identity: Keyed, held: float, least: float, most: float
@@ -264,11 +269,9 @@ def test_a_call_is_held_for_orders_and_results_and_not_for_ever(
     node.controller.signers = [FLEET.controller]
     identity.held = held
     node.start()
-    while not node.carrier.is_open:
-        node.run(0.5)
+    _until(node, lambda: node.carrier.is_open)
     began = node.clock.monotonic()
-    while node.carrier.is_open:
-        node.run(0.5)
+    _until(node, lambda: not node.carrier.is_open)
     assert least <= node.clock.monotonic() - began <= most
 
 

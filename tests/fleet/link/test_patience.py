@@ -15,9 +15,7 @@ EPOCHS = {lane: new_epoch(3, lane, lambda count: b"\x01" * count) for lane in La
 
 def hello(plan: LinkPlan) -> Arrival:
     envelope = Envelope(type="hello", at=0, clock=ClockQuality.SYNCHRONIZED)
-    return Arrival(
-        node_id=NODE, shard=7, received=0, envelope=envelope, body=Hello(plan=plan), payload=b"{}"
-    )
+    return Arrival(node_id=NODE, shard=7, received=0, envelope=envelope, body=Hello(plan=plan), payload=b"{}")
 
 
 def patient(patience: int = 3600, mode: LinkMode = LinkMode.ALWAYS_ON) -> Patience:
