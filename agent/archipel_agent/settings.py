@@ -76,6 +76,10 @@ class Settings:
     itself.
     """
 
+    link_patience: float = 3600.0
+    """Seconds within which samples must be acknowledged on a link that always stands, so that one answer does for many of
+    them; at most the time of twelve points. 0 wants an answer to each."""
+
     log_level: str = "INFO"
     """How much the agent writes to its log: DEBUG, INFO, WARNING or ERROR."""
 
@@ -89,6 +93,7 @@ LEAST = {
     "api_timeout": 1.0,
     "node_timeout": 1.0,
     "pods_timeout": 1.0,
+    "link_patience": 0.0,
     "link_every": 10.0,  # a hello with its answers takes a few seconds over a slow line
     "metrics_every": 1.0,
 }

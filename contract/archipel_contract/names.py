@@ -16,6 +16,7 @@ SITE_ID = re.compile(rf"s-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 COMMAND_ID = re.compile(rf"c-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 FLEET_ID = re.compile(rf"f-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 JOB_ID = re.compile(rf"j-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+KEY_ID = re.compile(rf"k-[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 
 # Kubernetes allows subdomain names up to 253 characters for nodes, but the name is also the value of the label
 # kubernetes.io/hostname, and label values end at 63.

@@ -4,7 +4,7 @@ All calls block and may be made from any thread; StoreFailed is raised as in `po
 what is another customer's answers like what does not exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from archipel_contract.trust.keys import PublicKey
@@ -116,6 +116,12 @@ class DeviceChanges(Protocol):
 
     def rename(self, node_id: str, name: str) -> bool:
         """Give a device another name; False if it is gone. Raises NameTaken."""
+        ...
+
+    def admitted(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the ids of the keys with which each active device may connect now, the present one first, by node id; for
+        brokers.
+        """
         ...
 
     def revoked(self, now: int) -> tuple[int, ...]:

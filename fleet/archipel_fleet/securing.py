@@ -9,14 +9,15 @@ import secrets
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import structlog
 
 from archipel_contract.link import broker_url, secure
 from archipel_contract.link.broker_url import BrokerUrl
-from archipel_fleet.device_records import DeviceState
+from archipel_fleet.device_ports import Devices
+from archipel_fleet.enrolment import noticed
 from archipel_fleet.enrolment.caring import Care
 from archipel_fleet.enrolment.listener import enrolment_server, server_context
 from archipel_fleet.enrolment.service import Enrolment, Terms
@@ -27,17 +28,39 @@ from archipel_fleet.link.surroundings import Identity
 from archipel_fleet.orders.bell import Bell
 from archipel_fleet.orders.sending import Sending
 from archipel_fleet.ports import Clock, Store, StoreFailed
-from archipel_fleet.records import EVERYTHING
+from archipel_fleet.records import FindingRow
 from archipel_fleet.refusals import refusal
 from archipel_fleet.settings import Settings
+from archipel_fleet.trust import founding
 from archipel_fleet.trust.keyring import DIRECTORY, FleetKeys
 from archipel_fleet.trust.refusal import KeysRefused
 
 BROKER = "broker"  # labels of the files of our servers
 ENROLMENT = "enrolment"
 EVERYWHERE = "0.0.0.0"
-PAGE = 500  # devices read at once
 TEND_SECONDS = 5.0
+LISTED_DAYS = 90  # a broker that holds an ended list of revoked certificates refuses everybody: far longer than it is used
+
+
+def broker_access(
+    keys: FleetKeys, devices: Devices, clock: Clock, label: str, names: Iterable[str]
+) -> BrokerAccess:
+    """Return who may come in at a broker now, and how it shows itself; raise StoreFailed, KeysRefused.
+
+    `label` names the files of its certificate, `names` are those devices call it by. Where it listens is the caller's.
+    """
+    files = keys.server_files(label, names)
+    revoked, now = devices.revoked(clock.now()), founding.dated(clock)
+    return BrokerAccess(
+        tls=ServerTls(
+            authority=keys.authorities_file().read_bytes(),
+            certificate=files.certificate.read_bytes(),
+            key=files.key.read_bytes(),
+        ),
+        devices=devices.admitted(),
+        # One list for each CA: a broker that has none for an issuer refuses all of that one's certificates.
+        revoked=b"".join(one.revocations(revoked, now, LISTED_DAYS) for one in keys.authorities),
+    )
 
 
 class Secured:
@@ -65,18 +88,9 @@ class Secured:
 
     def access(self) -> BrokerAccess:
         """Return who may come in at the broker now, and how it shows itself; raise StoreFailed, KeysRefused."""
-        settings, keys = self._settings, self.keys
-        files = keys.server_files(BROKER, settings.server_names)
-        devices = tuple(self._active())
-        now = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
-        return BrokerAccess(
-            tls=ServerTls(
-                authority=keys.authorities_file().read_bytes(),
-                certificate=files.certificate.read_bytes(),
-                key=files.key.read_bytes(),
-            ),
-            devices=devices,
-            revoked=keys.authority.revocations(self._store.devices.revoked(self._clock.now()), now),
+        settings, devices = self._settings, self._store.devices
+        return replace(
+            broker_access(self.keys, devices, self._clock, BROKER, settings.server_names),
             host=EVERYWHERE if settings.is_public else "127.0.0.1",
             port=settings.embedded_port,
             websocket_port=settings.websocket_port,
@@ -108,7 +122,8 @@ class Secured:
         self._letting_in()
 
     def tend(self, bell: Bell) -> None:
-        """Take in what commands changed about the keys meanwhile, and renew certificates of our servers when it is time.
+        """Take in what commands changed about the keys meanwhile, renew certificates of our servers when it is time, and
+        have the broker let in whom the registry names: a device has used its next key, or another process changed it.
 
         Called every TEND_SECONDS from a worker thread; what goes wrong is logged and tried again.
         """
@@ -117,13 +132,14 @@ class Secured:
                 version = self.keys.trust.document.version
                 self._log.info("the fleet's keys were changed", version=version)
                 self.changed()
-                bell.ring(self._active())
+                bell.ring(self._store.devices.admitted())
             if (
                 self._embedded is not None
                 and self.keys.server_files(BROKER, self._settings.server_names).changed
             ):
                 self._log.info("the broker's certificate was renewed; it is started anew")
                 self._embedded.renew(self.access())
+            self._compare()
             if self._listener is not None:
                 files = self.keys.server_files(ENROLMENT, self._settings.server_names)
                 if files.changed:
@@ -131,8 +147,17 @@ class Secured:
         except (KeysRefused, StoreFailed, BrokerFailed, OSError) as error:
             self._log.error("the fleet's keys could not be looked after", detail=str(error))
 
-    def enrolment(self) -> HttpServer:
-        """Return the listener for devices, to be served on a socket; raise Refusal."""
+    def refused(self, node_id: str, now: int) -> tuple[FindingRow, ...]:
+        """Return what was refused of a node at the enrolment lately; nothing while the database does not answer."""
+        try:
+            return noticed.about(self._store.devices, node_id, now)
+        except StoreFailed:
+            return ()
+
+    def enrolment(self, changed: Callable[[], None]) -> HttpServer:
+        """Return the listener for devices, to be served on a socket; raise Refusal. `changed` is called after anything that
+        pages show.
+        """
         files = self.keys.server_files(ENROLMENT, self._settings.server_names)
         try:
             context = server_context(files.certificate, files.key, self.keys.trust.document.authorities)
@@ -145,6 +170,7 @@ class Secured:
             self._clock,
             terms=lambda: Terms(brokers=self.brokers()),
             changed=self.changed,
+            noticed=changed,
         )
         return enrolment_server(service, context)
 
@@ -174,15 +200,9 @@ class Secured:
             downlink=Sending(self._store.book, self.keys, bell),
         )
 
-    def _active(self) -> list[str]:
-        found: list[str] = []
-        page = 1
-        while True:
-            part = self._store.devices.rows(EVERYTHING, (DeviceState.ACTIVE,), page=page, size=PAGE)
-            found += [row.node_id for row in part.rows]
-            if not part.rows or len(found) >= part.total:
-                return found
-            page += 1
+    def _compare(self) -> None:
+        if self._embedded is not None and self._embedded.devices != self._store.devices.admitted():
+            self.changed()
 
     def _let_in(self) -> None:
         if self._embedded is None:

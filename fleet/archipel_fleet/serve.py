@@ -38,7 +38,7 @@ from archipel_fleet.link.measures import Measures
 from archipel_fleet.link.notices import Notices
 from archipel_fleet.link.surroundings import Surroundings
 from archipel_fleet.link.sweeper import Sweeper
-from archipel_fleet.live import Live
+from archipel_fleet.live import EVERY_SITE, Live
 from archipel_fleet.orders.bell import Bell
 from archipel_fleet.ports import Store, StoreFailed
 from archipel_fleet.records import EVERYTHING, FindingRow
@@ -119,7 +119,9 @@ class Controller:
                 (HttpServer(_application(context), functools.partial(self._ready, address, ingest)), web)
             ]
             if self._secured is not None and enrolling is not None:
-                servers.insert(0, (self._secured.enrolment(), enrolling))
+                servers.insert(
+                    0, (self._secured.enrolment(lambda: self._live.publish(EVERY_SITE)), enrolling)
+                )
             _spare_collections()
             try:
                 for thread in threads:
@@ -191,7 +193,9 @@ class Controller:
             return (*own, *(row.finding for row in self._notices.rows(self._clock.now())))
 
         def about(node_id: str) -> tuple[FindingRow, ...]:
-            return self._notices.about(node_id, self._clock.now())
+            now = self._clock.now()
+            refused = secured.refused(node_id, now) if secured is not None else ()
+            return (*self._notices.about(node_id, now), *refused)
 
         secured = self._secured
         return Context(

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from archipel_contract.link import secure
 from archipel_contract.link.broker_url import TLS, WEBSOCKET, BrokerUrl
 from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.mqtt import MqttCarrier
+from archipel_contract.names import NODE_ID
 from archipel_contract.trust import certificates
 from archipel_contract.trust.certificates import Authority
 from archipel_contract.trust.keys import new_device_key, to_pem
@@ -45,19 +48,32 @@ class Pki:
         self.authority = Authority.new(new_device_key(), "fleet", self.now)
         self.stranger = Authority.new(new_device_key(), "fleet", self.now)
         self.server = ServerTls.new(self.authority, NAMES, self.now)
-        self._serials: dict[str, int] = {}
+        self._keys: dict[str, EllipticCurvePrivateKey] = {}
 
     def issue(
-        self, name: str, label: str = "", by: Authority | None = None, at: datetime | None = None
+        self,
+        name: str,
+        label: str = "",
+        by: Authority | None = None,
+        at: datetime | None = None,
+        anew: bool = False,
     ) -> Path:
-        """Return a file with a certificate for `name`, its key beside it; made once for each label."""
+        """Return a file with a certificate for `name`, its key beside it; made once for each label. A name has one key, but
+        with `anew` this certificate has another.
+        """
         path = self.directory / f"{label or name}.pem"
         if not path.exists():
-            key = new_device_key()
-            made = (by or self.authority).device(name, key.public_key(), at or self.now)
+            key = new_device_key() if anew else self._keys.setdefault(name, new_device_key())
+            issuer, now, public = by or self.authority, at or self.now, key.public_key()
+            is_device = NODE_ID.fullmatch(name)
+            made = issuer.device(name, public, now) if is_device else issuer.client(name, public, now, 365)
             path.write_bytes(made.pem)
             path.with_suffix(".key").write_bytes(to_pem(key))
         return path
+
+    def key_id(self, label: str) -> str:
+        """The id of the key of a certificate; it is issued if it was not."""
+        return certificates.read(self.issue(label).read_bytes()).public.key_id
 
     def serial(self, label: str) -> int:
         """The number of a certificate that was issued."""
@@ -93,8 +109,9 @@ class Pki:
         self, port: int, websocket_port: int, devices: tuple[str, ...], revoked: bytes | None
     ) -> BrokerAccess:
         """Rights for some devices."""
+        known = {name: (self.key_id(name),) for name in devices}
         return BrokerAccess(
-            tls=self.server, devices=devices, revoked=revoked, port=port, websocket_port=websocket_port
+            tls=self.server, devices=known, revoked=revoked, port=port, websocket_port=websocket_port
         )
 
 

@@ -102,6 +102,12 @@ class Fleet:
             self._browser.post("/login", data={**fields, "name": "admin", "password": password})
         return self._browser.get(path).raise_for_status().text
 
+    def measures(self) -> str:
+        """Return what the controller shows to Prometheus."""
+        token = (self.data / "cli.token").read_text().strip()
+        reply = httpx.get(f"{self.address}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        return reply.raise_for_status().text
+
     def said(self) -> str:
         """What all parts wrote."""
         return "\n".join(part.output()[-3000:] for part in self._parts)

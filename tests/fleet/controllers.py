@@ -22,7 +22,7 @@ class RealController:
     def __init__(self, directory: Path, *words: str, broker: str = "") -> None:
         """Nothing is started yet; without `broker` it starts its own on a free port, without certificates."""
         self.data = directory / "data"
-        self.broker_port = free_port()
+        self.broker_port, self.enrol_port = free_port(), 0
         where = (
             ["--broker", broker]
             if broker

@@ -20,10 +20,7 @@ from archipel_contract.link.reaching import MakeContext
 from archipel_contract.status import LinkMode
 
 LONGEST_KEEPALIVE = 3600
-# Samples wait in memory until they are acknowledged: an hour of them is little, and a power cut costs no more than that.
-LONGEST_PATIENCE = 3600
-PATIENT_POINTS = 12
-LEAST_PATIENT_EVERY = 60
+PATIENT_POINTS = 12  # samples wait in memory until they are acknowledged: so many are little to lose in a power cut
 
 
 NOBODY = Nobody()
@@ -153,9 +150,9 @@ def plan_of(settings: Settings) -> LinkPlan:
     mode = LinkMode(settings.link_mode)
     every = settings.link_every if mode is LinkMode.DIAL_IN else settings.metrics_every
     metrics_every = round(settings.metrics_every)
-    # A call has to know what arrived before it hangs up, and a short interval is for people who want to see at once.
-    is_patient = mode is LinkMode.ALWAYS_ON and metrics_every >= LEAST_PATIENT_EVERY
-    patience = min(LONGEST_PATIENCE, PATIENT_POINTS * metrics_every) if is_patient else 0
+    patience = min(round(settings.link_patience), PATIENT_POINTS * metrics_every)
+    if mode is LinkMode.DIAL_IN:
+        patience = 0  # a call has to know what arrived before it hangs up
     return LinkPlan(mode=mode, every=round(every), metrics_every=metrics_every, patience=patience)
 
 

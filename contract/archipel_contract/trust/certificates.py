@@ -1,7 +1,9 @@
 """X.509 as the fleet uses it: what a certificate says, requests, and the fleet's own CA issuing them. Over `cryptography`.
 
-All keys are P-256. A device's certificate has its node id as common name and nothing else about it; a server's has its
-names. Certificates are kept as small as RFC 5280 allows, because each handshake of a metered link carries two of them.
+All keys are P-256. A device's certificate has its node id as common name, the id of its key as organizational unit, and
+nothing else about it; a server's has its names. The key's id is for brokers that know whom to let in by the subject alone: a
+key that no longer counts has another subject than the one after it. Certificates are kept as small as RFC 5280 allows,
+because each handshake of a metered link carries two of them.
 """
 
 from collections.abc import Iterable
@@ -159,8 +161,13 @@ class Authority:
     def device(
         self, node_id: str, key: ec.EllipticCurvePublicKey, now: datetime, days: int = DEVICE_DAYS
     ) -> Certificate:
-        """Return a certificate for a device: for TLS as a client, under its node id."""
-        return self._issue(node_id, key, now, days, ExtendedKeyUsageOID.CLIENT_AUTH, ())
+        """Return a certificate for a device: for TLS as a client, under its node id and the id of this very key."""
+        subject = _named(node_id, public_of(key).key_id)
+        return self._issue(subject, key, now, days, ExtendedKeyUsageOID.CLIENT_AUTH, ())
+
+    def client(self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, days: int) -> Certificate:
+        """Return a certificate for a program of the fleet itself, which brokers know by name: for TLS as a client."""
+        return self._issue(_named(name), key, now, days, ExtendedKeyUsageOID.CLIENT_AUTH, ())
 
     def server(
         self, names: Iterable[str], key: ec.EllipticCurvePublicKey, now: datetime, days: int = SERVER_DAYS
@@ -172,7 +179,7 @@ class Authority:
         known = tuple(dict.fromkeys(names))
         if not known:
             raise CertificateInvalid("a server's certificate needs a name")
-        return self._issue(known[0], key, now, days, ExtendedKeyUsageOID.SERVER_AUTH, known)
+        return self._issue(_named(known[0]), key, now, days, ExtendedKeyUsageOID.SERVER_AUTH, known)
 
     def revocations(self, serials: Iterable[int], now: datetime, days: int = 90) -> bytes:
         """Return a list of revoked certificates (CRL, PEM). A broker that holds one past its end refuses everybody."""
@@ -191,7 +198,7 @@ class Authority:
 
     def _issue(
         self,
-        name: str,
+        subject: x509.Name,
         key: ec.EllipticCurvePublicKey,
         now: datetime,
         days: int,
@@ -200,7 +207,7 @@ class Authority:
     ) -> Certificate:
         # Names its issuer's key, by which OpenSSL finds the right one of two CAs of one name while they are exchanged.
         made = (
-            _builder(_named(name), self._certificate.subject, key, now, self._until(now, days))
+            _builder(subject, self._certificate.subject, key, now, self._until(now, days))
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(self._issuer_id(), critical=False)
         )
@@ -218,9 +225,11 @@ class Authority:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
 
 
-def _named(name: str) -> x509.Name:
+def _named(name: str, key_id: str = "") -> x509.Name:
+    """Return a subject. Written as RFC 4514 has it, which begins with what stands last, it is `CN=name,OU=key id`."""
+    unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, key_id)] if key_id else []
     try:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:NAME_LIMIT])])
+        return x509.Name([*unit, x509.NameAttribute(NameOID.COMMON_NAME, name[:NAME_LIMIT])])
     except (ValueError, TypeError) as error:
         raise CertificateInvalid(f"{name[:80]!r} cannot stand in a certificate: {error}") from None
 

@@ -3,6 +3,7 @@
 Works on the controller's data directory, with the keys and the registry of devices in it; the controller need not run.
 """
 
+import dataclasses
 import os
 import secrets
 import shlex
@@ -29,7 +30,8 @@ CONFIG = """\
 Write everything a broker needs to carry this fleet: configuration, certificate, CA, who may do what, and a unit for systemd.
 
 Run it again after devices came or went (nats, or mosquitto with a WebSocket), when a certificate was revoked, and once a
-month in any case, so that certificate and list of revoked ones never end; then reload the broker as it says.
+month in any case, so that certificate and list of revoked ones never end; then reload the broker as it says. nats-server
+knows devices by their keys, and a device renews its own by itself: have it done there every hour, by a timer.
 
 Examples:
 
@@ -48,10 +50,6 @@ Examples:
 
   archipel fleet broker check mqtts://broker.example:8883
 """
-REVOKED_DAYS = (
-    90  # a broker that holds an ended list refuses everybody, so it lasts far longer than it should be used
-)
-PAGE = 1000
 STATE = {"nats": "archipel-broker", "mosquitto": "mosquitto"}  # directories below /var/lib
 
 
@@ -162,13 +160,10 @@ def _own_broker(session: Session[CheckOptions]) -> str:
 def _access(session: Session[ConfigOptions], keys: "FleetKeys") -> "BrokerAccess":
     import socket
 
-    from archipel_fleet.device_records import DeviceState
     from archipel_fleet.host.clock import SystemClock
-    from archipel_fleet.link.broker_access import BrokerAccess, ServerTls
     from archipel_fleet.ports import StoreFailed
-    from archipel_fleet.records import EVERYTHING
+    from archipel_fleet.securing import broker_access
     from archipel_fleet.storage import open_store
-    from archipel_fleet.trust import founding
 
     given, clock = session.options, SystemClock()
     settings = settings_of(given.data, os.environ)
@@ -178,33 +173,13 @@ def _access(session: Session[ConfigOptions], keys: "FleetKeys") -> "BrokerAccess
     except StoreFailed as error:
         raise Stop(Exit.FAILED, str(error)) from error
     try:
-        devices: list[str] = []
-        number, total = 1, 1
-        while len(devices) < total:
-            page = store.devices.rows(EVERYTHING, (DeviceState.ACTIVE,), page=number, size=PAGE)
-            devices += [row.node_id for row in page.rows]
-            number, total = number + 1, page.total if page.rows else 0
-        revoked = store.devices.revoked(clock.now())
+        access = broker_access(keys, store.devices, clock, "broker-outside", names)
     except StoreFailed as error:
         raise Stop(Exit.FAILED, str(error)) from error
     finally:
         store.close()
-    own = keys.server_files("broker-outside", names)
-    tls = ServerTls(
-        authority=keys.authorities_file().read_bytes(),
-        certificate=own.certificate.read_bytes(),
-        key=own.key.read_bytes(),
-    )
-    return BrokerAccess(
-        tls=tls,
-        devices=tuple(devices),
-        # One list for each CA: a broker that has none for an issuer refuses all of that one's certificates.
-        revoked=b"".join(
-            one.revocations(revoked, founding.dated(clock), REVOKED_DAYS) for one in keys.authorities
-        ),
-        host=given.listen,
-        port=given.port,
-        websocket_port=given.websocket_port,
+    return dataclasses.replace(
+        access, host=given.listen, port=given.port, websocket_port=given.websocket_port
     )
 
 

@@ -59,8 +59,8 @@ class Enrolment:
         noticed: Callable[[], None] = lambda: None,
     ) -> None:
         """`terms` is asked for each answer, so that a change of the broker is told at once. `changed` is called, and waited
-        for, before a device is told that it may come for the first time, and never for what comes without a right;
-        `noticed` after anything that a page shows.
+        for, before a device is told that it may come for the first time or with another key, and never for what comes
+        without a right; `noticed` after anything that a page shows.
         """
         self._devices = devices
         self._keys = keys
@@ -143,7 +143,7 @@ class Enrolment:
         if not self._devices.issue(row, str(public), now):
             return self._answer(EnrolmentState.REFUSED, "enrol-revoked")
         self._log.info("certificate issued", node=node_id, key=public.key_id, serial=row.serial)
-        if not device.serial:
+        if not device.serial or public.key_id not in (device.key_id, device.next_key_id):
             self._changed()
         self._noticed()
         return self._with(device, row.pem)

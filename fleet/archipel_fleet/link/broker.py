@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 from archipel_contract.link.broker_url import TLS, BrokerUrl
@@ -52,6 +53,7 @@ class EmbeddedBroker:
         self._program = program
         self._kept: KeptProcess | None = None
         self._said = 0  # bytes of its log from before this start
+        self._taken: Mapping[str, tuple[str, ...]] = {}
         self.url = _url(access, port)
 
     @property
@@ -69,6 +71,11 @@ class EmbeddedBroker:
         """Why it was given up after it had been started; empty while it is kept running."""
         return self._kept.problem if self._kept is not None else ""
 
+    @property
+    def devices(self) -> Mapping[str, tuple[str, ...]]:
+        """Whom it lets in, as BrokerAccess names them: by what it was started with or has taken since."""
+        return self._taken
+
     def start(self) -> None:
         """Write the configuration, start the server, and return when it takes MQTT connections; raises BrokerFailed."""
         program = self._program or find_program()
@@ -82,6 +89,7 @@ class EmbeddedBroker:
             make_private(self._directory)
             self._said = self._log_size()
             configuration = self._write()
+            self._taken = {} if self._access is None else self._access.devices
             self._kept = KeptProcess([program, "-c", configuration], self._directory / "nats-server.out")
             self._kept.start()
         except (OSError, ProcessFailed) as error:
@@ -127,6 +135,7 @@ class EmbeddedBroker:
         refused = self._lines(said, NOT_RELOADED)
         if refused:
             raise BrokerFailed("fleet-broker-failed", f"it did not take new rules: {refused[-1]}")
+        self._taken = access.devices
 
     def answers(self) -> bool:
         """Whether it takes an MQTT connection within ANSWER_SECONDS; with certificates: whether it shows its own and asks

@@ -2,14 +2,15 @@
 
 `serve` and `archipel fleet broker` make one from the registry and the fleet's CA; `broker_nats` and `broker_mosquitto` write
 it down in their program's own words. Rights follow the name in the certificate: a device speaks below `up` of its own node
-and hears `down` of its own node and the controller's presence, whatever the shard; controllers the other way round.
+and hears `down` of its own node and the controller's presence, whatever the shard; controllers the other way round. A
+device comes in with a key that counts now: the one it has and, until it has used it, the next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from archipel_contract.names import NODE_ID
+from archipel_contract.names import KEY_ID, NODE_ID
 from archipel_contract.trust.certificates import Authority
 from archipel_contract.trust.keys import new_device_key, to_pem
 
@@ -52,7 +53,7 @@ class BrokerAccess:
     """Who may come in, and where."""
 
     tls: ServerTls
-    devices: tuple[str, ...]  # node ids of all active devices
+    devices: Mapping[str, tuple[str, ...]]  # all active ones: ids of their keys by node id
     controllers: tuple[str, ...] = (CONTROLLER,)  # one for each controller that shares the work
     revoked: bytes | None = None  # list of revoked certificates (CRL, PEM), for brokers that read one
     host: str = "127.0.0.1"
@@ -60,9 +61,12 @@ class BrokerAccess:
     websocket_port: int = 0  # 0: none
 
     def __post_init__(self) -> None:
-        for one in self.devices:
-            if not NODE_ID.fullmatch(one):
-                raise ValueError(f"{one!r} is no node id; it would be written into a broker's rules")
+        for node, keys in self.devices.items():
+            if not NODE_ID.fullmatch(node):
+                raise ValueError(f"{node!r} is no node id; it would be written into a broker's rules")
+            for one in keys:
+                if not KEY_ID.fullmatch(one):
+                    raise ValueError(f"{one!r} is no id of a key; it would be written into a broker's rules")
         for one in self.controllers:
             if not one.replace("-", "").isalnum() or not one.isascii() or NODE_ID.fullmatch(one):
                 raise ValueError(f"{one!r} is no name for a controller")

@@ -22,7 +22,7 @@ NOT_LET_IN = ("link-broker-refused", "link-tls-refused")  # then its connection 
 def context(authority: Authority, name: str, now: datetime, trusted: bytes | None = None) -> ssl.SSLContext:
     """Return a context for a client of that name; it believes brokers of `trusted` (PEM), else of `authority`."""
     key = new_device_key()
-    made = authority.device(name, key.public_key(), now, GUEST_DAYS)
+    made = authority.client(name, key.public_key(), now, GUEST_DAYS)
     with unnamed(made.pem) as certificate, unnamed(to_pem(key)) as secret:
         return secure.client_context(
             [(trusted or authority.pem).decode()], certificate, secret, check_time=True

@@ -5,7 +5,8 @@ nobody can take another's place. Who is revoked stands in a list (CRL) that is r
 everybody.
 
 mosquitto 2.0.11 looks at that list on a WebSocket only after its first SIGHUP (measured). Where there is a WebSocket, rights
-are given by name to active devices only, so that a revoked one that comes in there neither says nor hears anything.
+are given by name to active devices only, so that a revoked one that comes in there neither says nor hears anything. Of a
+certificate's subject it looks at the name alone: which key a device has is none of its business, a list is what it heeds.
 """
 
 from pathlib import Path

@@ -3,8 +3,9 @@
 Generated text only; `broker` writes and starts it, `archipel fleet broker config nats` hands it out. Its own listener cannot
 be turned off: it gets a free port of loopback, and no user may come in there.
 
-nats-server knows no list of revoked certificates. Users are named by the subject of their certificate, one for each active
-device, and are taken away by reloading the file they stand in: whom it no longer names is cut off at once.
+nats-server knows no list of revoked certificates. Users are named by the subject of their certificate, one for each key of
+an active device, and are taken away by reloading the file they stand in: whom it no longer names is cut off at once. A
+subject is compared attribute by attribute, with all of them (`verify_and_map`), and written as RFC 4514 has it.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from archipel_fleet.link.broker_access import (
     AUTHORITY_FILE,
     CERTIFICATE_FILE,
+    CHECK_NODES,
     HANDSHAKE_SECONDS,
     KEY_FILE,
     PACKET_LIMIT,
@@ -72,11 +74,11 @@ def users(access: BrokerAccess) -> str:
     lines = [f"authorization: {{ timeout: {HANDSHAKE_SECONDS}, users: ["]
     for name in access.all_controllers:
         up = ("archipel.1.*.*.up", "archipel.1.*.*.up.>", "archipel.1.controller.>")
-        lines.append(_user(name, ("archipel.1.*.*.down.>", "archipel.1.controller.>"), up))
+        lines.append(_user(f"CN={name}", ("archipel.1.*.*.down.>", "archipel.1.controller.>"), up))
     for node in access.all_devices:
         own = f"archipel.1.*.{node}"
         down = (f"{own}.down", f"{own}.down.>", "archipel.1.controller.presence")
-        lines.append(_user(node, (f"{own}.up.>",), down))
+        lines += [_user(subject, (f"{own}.up.>",), down) for subject in _subjects(access, node)]
     return "\n".join([*lines, "] }", ""])
 
 
@@ -112,9 +114,15 @@ WantedBy=multi-user.target
 """
 
 
-def _user(name: str, says: Iterable[str], hears: Iterable[str]) -> str:
+def _subjects(access: BrokerAccess, node: str) -> list[str]:
+    """Return the subjects of the certificates with which a device comes in; see certificates.Authority."""
+    of_a_check = [f"CN={node}"] if node in CHECK_NODES else []
+    return of_a_check + [f"CN={node},OU={key}" for key in access.devices.get(node, ())]
+
+
+def _user(subject: str, says: Iterable[str], hears: Iterable[str]) -> str:
     return (
-        f'  {{ user: "CN={name}", allowed_connection_types: ["MQTT", "MQTT_WS"], permissions: {{ '
+        f'  {{ user: "{subject}", allowed_connection_types: ["MQTT", "MQTT_WS"], permissions: {{ '
         f"publish: {{ allow: {json.dumps(list(says))} }}, subscribe: {{ allow: {json.dumps(list(hears))} }} }} }}"
     )
 

@@ -6,7 +6,7 @@ for some seconds, because the ingest asks for them at every hello.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
@@ -151,6 +151,11 @@ class _Known:
         with self._reading() as connection:
             row = connection.execute(wanted).first()
         return None if row is None else registry.certificate(row)
+
+    def admitted(self) -> Mapping[str, tuple[str, ...]]:
+        """See device_ports.DeviceChanges."""
+        with self._reading() as connection:
+            return registry.admitted(connection)
 
     def revoked(self, now: int) -> tuple[int, ...]:
         """See device_ports.DeviceChanges."""

@@ -213,6 +213,14 @@ def events(connection: sa.Connection, scope: Scope, limit: int, node_id: str) ->
     )  # fmt: skip
 
 
+def admitted(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
+    """Return the ids of the keys that count now, by node id, of all active devices."""
+    wanted = sa.select(devices.c.node_id, devices.c.key_id, devices.c.next_key_id).where(
+        devices.c.state == DeviceState.ACTIVE
+    )
+    return {node: tuple(filter(None, keys)) for node, *keys in connection.execute(wanted)}
+
+
 def revoked(connection: sa.Connection, now: int) -> tuple[int, ...]:
     """Return the serial numbers of revoked certificates that have not ended long ago."""
     found = connection.scalars(

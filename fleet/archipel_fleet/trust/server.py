@@ -60,7 +60,7 @@ def client(directory: Path, name: str, authorities: tuple[Authority, ...], now: 
         return read(pem).name == name
 
     return place.renewed(
-        issuer, now, is_good, lambda key: issuer.device(name, key.public_key(), now, CLIENT_DAYS)
+        issuer, now, is_good, lambda key: issuer.client(name, key.public_key(), now, CLIENT_DAYS)
     )
 
 

@@ -28,8 +28,8 @@ def test_samples_sent_a_second_time_are_waited_for_like_everything_else() -> Non
     assert flights.next_due() == 5420.0
 
 
-def test_only_a_link_that_always_stands_and_says_little_is_patient() -> None:
+def test_only_a_link_that_always_stands_is_patient_for_at_most_twelve_points() -> None:
     assert plan_of(Settings()).patience == 3600
     assert plan_of(Settings(metrics_every=60.0)).patience == 720
-    assert plan_of(Settings(metrics_every=5.0)).patience == 0
+    assert plan_of(Settings(link_patience=0.0)).patience == 0
     assert plan_of(Settings(link_mode="dial-in")).patience == 0

@@ -147,6 +147,21 @@ def test_openssl_reads_the_same_subject_dates_and_serial_number(place: Path) -> 
 
 
 @pytest.mark.real_process
+def test_a_devices_subject_names_node_and_key_in_this_order_and_a_clients_its_name_alone(place: Path) -> None:
+    client = CA.client("controller", DEVICE_KEY.public_key(), NOW, 1)
+    (place / "client.pem").write_bytes(client.pem)
+
+    def subject(name: str) -> str:
+        words = ("-noout", "-subject", "-nameopt", "RFC2253")
+        return openssl("x509", "-in", str(place / f"{name}.pem"), *words).stdout.strip()
+
+    assert subject("device") == f"subject=CN={NODE},OU={public_of(DEVICE_KEY).key_id}"
+    assert subject("client") == "subject=CN=controller"
+    assert verified(place, "client", "-purpose", "sslclient")
+    assert len(der(DEVICE.pem)) < 420  # it travels at each handshake
+
+
+@pytest.mark.real_process
 def test_a_device_cannot_issue_certificates_for_others(place: Path) -> None:
     forged = Authority(DEVICE_KEY, DEVICE.pem).device(
         "n-9999999999999999", new_device_key().public_key(), NOW

@@ -34,6 +34,7 @@ def test_from_half_of_its_life_a_certificate_is_renewed_with_the_same_key(fleet:
     later = fleet.renew(pi, first)
     assert later.state is ISSUED
     assert said(later).not_after > read(first.encode()).not_after
+    assert fleet.changes == ["in"]  # the broker knows this key
     assert fleet.store.devices.keys(pi.node_id) == (pi.signer.public,)
 
 
@@ -44,6 +45,7 @@ def test_a_new_key_counts_beside_the_old_one_until_it_was_used(fleet: Fleet) -> 
     new = Device(key=new_device_key())
     answer = fleet.renew(pi, first, new.key)
     assert answer.state is ISSUED
+    assert fleet.changes == ["in", "in"]  # the broker was told of the next key
     devices = fleet.store.devices
     assert devices.keys(pi.node_id) == (pi.signer.public, new.signer.public)
     devices.seen([Spoken(pi.node_id, pi.signer.key_id, "")], fleet.clock.now())

@@ -1,6 +1,6 @@
 """Brokers with certificates as the controller runs and checks them: reload with open connections, cutting off, proofs."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,11 +41,17 @@ def embedded(pki: Pki, tmp_path: Path) -> Generator[EmbeddedBroker, None, None]:
 
 
 def access(pki: Pki, *devices: str) -> BrokerAccess:
-    return BrokerAccess(tls=pki.server, devices=devices, port=free_port())
+    return pki.access(free_port(), 0, devices, None)
 
 
-def opened(broker: EmbeddedBroker, pki: Pki, name: str, topic: str) -> MqttCarrier:
-    carrier = MqttCarrier(broker.url, name, tls=pki.context(name))
+def admit(broker: EmbeddedBroker, devices: Mapping[str, tuple[str, ...]]) -> None:
+    """Have it let in these keys of these devices from now on."""
+    assert broker._access is not None
+    broker.reload(replace(broker._access, devices=devices))
+
+
+def opened(broker: EmbeddedBroker, pki: Pki, name: str, topic: str, label: str = "") -> MqttCarrier:
+    carrier = MqttCarrier(broker.url, name, tls=pki.context(label or name))
     carrier.open()
     carrier.subscribe([(topic, 1)])
     return carrier
@@ -70,8 +76,7 @@ def test_a_reload_lets_a_new_device_in_and_cuts_a_revoked_one_while_all_others_s
     ear = opened(embedded, pki, CONTROLLER, topics.ALL_UP)
     stays = opened(embedded, pki, NODE, topics.down_filter(5, NODE))
     goes = opened(embedded, pki, OTHER, topics.down_filter(5, OTHER))
-    assert embedded._access is not None
-    embedded.reload(replace(embedded._access, devices=(NODE, NEW)))
+    admit(embedded, {name: (pki.key_id(name),) for name in (NODE, NEW)})
     assert lost(goes, 3).code == "link-broker-away"
     with pytest.raises(CarrierFailed) as refused:
         goes.open()
@@ -86,13 +91,75 @@ def test_a_reload_lets_a_new_device_in_and_cuts_a_revoked_one_while_all_others_s
     ear.close()
 
 
+def refused(broker: EmbeddedBroker, pki: Pki, name: str, label: str) -> bool:
+    """Whether it lets nobody in with that certificate."""
+    try:
+        opened(broker, pki, name, topics.down_filter(5, name), label).close()
+    except CarrierFailed as failed:
+        assert failed.code == "link-broker-refused"
+        return True
+    return False
+
+
+def test_who_enrolled_anew_comes_in_and_the_key_it_had_before_is_cut_off_and_stays_out(
+    embedded: EmbeddedBroker, pki: Pki
+) -> None:
+    pki.issue(NODE, "anew", anew=True)
+    stolen = opened(embedded, pki, NODE, topics.down_filter(5, NODE))
+    other = opened(embedded, pki, OTHER, topics.down_filter(5, OTHER))
+    assert refused(embedded, pki, NODE, "anew")
+    admit(embedded, {NODE: (pki.key_id("anew"),), OTHER: (pki.key_id(OTHER),)})
+    assert lost(stolen, 3).code == "link-broker-away"
+    assert refused(embedded, pki, NODE, NODE)
+    ear = opened(embedded, pki, CONTROLLER, topics.ALL_UP)
+    node = opened(embedded, pki, NODE, topics.down_filter(5, NODE), "anew")
+    assert node.send(event(NODE, b"it is me"))
+    assert heard(ear)[0].payload == b"it is me"
+    for one in (other, node):
+        silence(one, 0.1)
+        one.close()
+    ear.close()
+
+
+def test_while_a_key_is_exchanged_both_come_in_and_then_only_the_next(
+    embedded: EmbeddedBroker, pki: Pki
+) -> None:
+    pki.issue(NODE, "next", anew=True)
+    ear = opened(embedded, pki, CONTROLLER, topics.ALL_UP)
+    before = opened(embedded, pki, NODE, topics.down_filter(5, NODE))
+    admit(embedded, {NODE: (pki.key_id(NODE), pki.key_id("next"))})
+    after = opened(embedded, pki, NODE, topics.down_filter(5, NODE), "next")
+    for node in (before, after):
+        assert node.send(event(NODE, b"here"))
+        assert heard(ear)[0].payload == b"here"
+    admit(embedded, {NODE: (pki.key_id("next"),)})
+    assert lost(before, 3).code == "link-broker-away"
+    assert refused(embedded, pki, NODE, NODE)
+    assert after.send(event(NODE, b"still"))
+    assert heard(ear)[0].payload == b"still"
+    for one in (ear, after):
+        one.close()
+
+
+def test_a_renewed_certificate_of_the_same_key_needs_no_new_rules(embedded: EmbeddedBroker, pki: Pki) -> None:
+    pki.issue(NODE)
+    pki.issue(NODE, "renewed")
+    assert pki.serial(NODE) != pki.serial("renewed")
+    assert not refused(embedded, pki, NODE, "renewed")
+
+
+def test_a_guest_in_the_name_of_a_device_is_nobody_to_it(embedded: EmbeddedBroker, pki: Pki) -> None:
+    guest = MqttCarrier(embedded.url, NODE, tls=lambda: broker_guest.context(pki.authority, NODE, pki.now))
+    with pytest.raises(CarrierFailed):
+        guest.open()
+
+
 def test_ten_reloads_in_a_row_lose_no_connection_and_no_message(embedded: EmbeddedBroker, pki: Pki) -> None:
     ear = opened(embedded, pki, CONTROLLER, topics.ALL_UP)
     node = opened(embedded, pki, NODE, topics.down_filter(5, NODE))
-    assert embedded._access is not None
     for number in range(10):
-        more = tuple(f"n-{number:016d}" for number in range(3, 4 + number))
-        embedded.reload(replace(embedded._access, devices=(NODE, OTHER, *more)))
+        more = {f"n-{number:016d}": (f"k-{number:016d}",) for number in range(3, 4 + number)}
+        admit(embedded, {NODE: (pki.key_id(NODE),), **more})
         assert node.send(event(NODE, b"%d" % number))
     assert [one.payload for one in heard(ear, 10)] == [b"%d" % number for number in range(10)]
     node.close()
@@ -100,8 +167,7 @@ def test_ten_reloads_in_a_row_lose_no_connection_and_no_message(embedded: Embedd
 
 
 def test_rules_hold_over_a_new_start_of_the_broker(embedded: EmbeddedBroker, pki: Pki) -> None:
-    assert embedded._access is not None
-    embedded.reload(replace(embedded._access, devices=(NODE,)))
+    admit(embedded, {NODE: (pki.key_id(NODE),)})
     embedded.stop()
     embedded.start()
     opened(embedded, pki, NODE, topics.down_filter(5, NODE)).close()
@@ -115,12 +181,13 @@ def test_its_key_can_be_read_by_its_owner_only(embedded: EmbeddedBroker) -> None
 
 
 def test_rules_it_does_not_take_are_an_error_and_the_former_go_on(embedded: EmbeddedBroker, pki: Pki) -> None:
-    assert embedded._access is not None
-    before = embedded._access
+    before = embedded.devices
+    assert set(before) == {NODE, OTHER}
     configuration = embedded._directory / "nats-server.conf"
     configuration.write_text(configuration.read_text() + "rubbish { \n")
-    failed = failure(lambda: embedded.reload(replace(before, devices=(NODE,))))
+    failed = failure(lambda: admit(embedded, {NODE: before[NODE]}))
     assert failed.code == "fleet-broker-failed" and "did not take new rules" in str(failed)
+    assert embedded.devices == before
     opened(embedded, pki, OTHER, topics.down_filter(5, OTHER)).close()
 
 
@@ -137,7 +204,15 @@ def test_a_broker_without_certificates_has_no_rules_to_change(tmp_path: Path, pk
 )
 def test_what_is_no_node_id_is_never_written_into_rules(pki: Pki, name: str) -> None:
     with pytest.raises(ValueError, match="no node id"):
-        access(pki, name)
+        replace(access(pki), devices={name: ()})
+
+
+@pytest.mark.parametrize(
+    "key", ["", NODE, 'k-0123456789abcde"', "k-0123456789abcdef\n", "k-0123456789abcde,"]
+)
+def test_what_is_no_id_of_a_key_is_never_written_into_rules(pki: Pki, key: str) -> None:
+    with pytest.raises(ValueError, match="no id of a key"):
+        replace(access(pki), devices={NODE: (key,)})
 
 
 @pytest.mark.parametrize("name", ["", 'a"b', "a b", "a\nb", "+", NODE, "ä"])
@@ -148,9 +223,12 @@ def test_a_controllers_name_is_plain_and_never_a_devices(pki: Pki, name: str) ->
 
 def test_rules_name_devices_controllers_and_those_of_a_check_each_once(pki: Pki) -> None:
     rules = replace(access(pki, OTHER, NODE, NODE, CHECK_NODES[0]), websocket_port=1)
-    for text, prefix in ((broker_nats.users(rules), "CN="), (broker_mosquitto.rules(rules), "user ")):
-        for name in (NODE, OTHER, *CHECK_NODES, CONTROLLER, CHECKER):
-            assert len([line for line in text.splitlines() if prefix + name in line]) == 1, (prefix, name)
+    fleets = {f"CN={name},OU={pki.key_id(name)}" for name in (NODE, OTHER, CHECK_NODES[0])}
+    users = [line.split('"')[1] for line in broker_nats.users(rules).splitlines() if "user:" in line]
+    assert set(users) == fleets | {f"CN={name}" for name in (*CHECK_NODES, CONTROLLER, CHECKER)}
+    named = [line for line in broker_mosquitto.rules(rules).splitlines() if line.startswith("user ")]
+    assert set(named) == {f"user {name}" for name in (NODE, OTHER, *CHECK_NODES, CONTROLLER, CHECKER)}
+    assert (len(users), len(named)) == (len(set(users)), len(set(named)))
 
 
 # --- cutting off ----------------------------------------------------------------------------------------------------------

@@ -111,6 +111,21 @@ def test_keys_are_those_of_active_devices_and_change_at_once(store: SqlStore) ->
     assert devices.certificate("c1") is None
 
 
+def test_brokers_are_told_the_keys_of_active_devices_and_the_next_ones_beside_them(store: SqlStore) -> None:
+    devices, ids = store.devices, [one.key_id for one in PUBLICS]
+    assert devices.admitted() == {}
+    for number in (1, 2, 3):
+        enrol(store, number)
+    assert settle(store, wanted(4)) is EnrolmentState.PENDING
+    assert devices.issue(certificate(1, "b1", key=5), str(PUBLICS[5]), NOW)
+    assert devices.end(node_id(3), DeviceState.DECOMMISSIONED, "anna", NOW)
+    assert devices.admitted() == {node_id(1): (ids[1], ids[5]), node_id(2): (ids[2],)}
+    devices.seen([Spoken(node_id(1), ids[5])], NOW)
+    assert settle(store, wanted(2, key=6)) is EnrolmentState.REFUSED
+    assert devices.approve("claim-2-6", "anna", NOW) is not None
+    assert devices.admitted() == {node_id(1): (ids[5],), node_id(2): (ids[6],)}
+
+
 def test_another_controller_sees_a_revocation_within_seconds(ground: Ground) -> None:
     first, second = ground.open(), ground.open()
     enrol(first, 1)
