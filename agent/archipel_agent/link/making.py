@@ -20,7 +20,9 @@ from archipel_contract.link.reaching import MakeContext
 from archipel_contract.status import LinkMode
 
 LONGEST_KEEPALIVE = 3600
-PATIENT_POINTS = 12  # samples wait in memory until they are acknowledged: so many are little to lose in a power cut
+PATIENT_POINTS = (
+    12  # samples wait in memory until they are acknowledged: so many are little to lose in a power cut
+)
 
 
 NOBODY = Nobody()

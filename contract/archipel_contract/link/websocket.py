@@ -52,8 +52,9 @@ def upgrade(connected: socket.socket, url: BrokerUrl, until: float) -> bytes:
 
 
 def _answer(connected: socket.socket, request: bytes, url: BrokerUrl, until: float) -> http_head.Head:
-    # Who hung up may have said why before; TLS 1.3 tells only here that our certificate was refused.
-    with contextlib.suppress(ConnectionError):
+    # Who hung up may have said why before; TLS 1.3 tells only here that our certificate was refused. A broken line that is
+    # written to is an SSLEOFError under TLS.
+    with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
         connected.sendall(request)
     try:
         return http_head.read(connected, until)

@@ -2,6 +2,9 @@
 
 import base64
 import hashlib
+import socket
+import ssl
+import time
 
 import hypothesis
 import hypothesis.strategies as st
@@ -9,6 +12,7 @@ import pytest
 
 from archipel_contract.link import websocket
 from archipel_contract.link.broker_url import BrokerUrl
+from archipel_contract.link.carrier import CarrierFailed
 from archipel_contract.link.channel import ChannelBroken
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.link.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WebSocketChannel
@@ -251,3 +255,25 @@ def test_what_is_no_upgrade_is_told_apart(answer: object, code: str, pki: Pki) -
 
     with ScriptedBroker(play, pki.serving()) as broker:
         assert refused(lambda: carrier(broker, pki).open(timeout=0.5)).code == code
+
+
+class HungUp(socket.socket):
+    """TLS 1.3 to a server that refused our certificate and hung up before we said a word."""
+
+    def sendall(self, data: object, flags: int = 0) -> None:
+        """See socket: what the ssl module raises for a broken line."""
+        raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """See socket: the alert came before the end."""
+        alert = ssl.SSLError(ssl.SSL_ERROR_SSL, "tlsv1 alert unknown ca")
+        alert.reason = "TLSV1_ALERT_UNKNOWN_CA"
+        raise alert
+
+
+def test_who_hangs_up_before_the_upgrade_was_said_is_still_heard_out() -> None:
+    url = BrokerUrl("127.0.0.1", 8443, scheme="wss", path="/way")
+    with HungUp() as line, pytest.raises(CarrierFailed) as failed:
+        websocket.upgrade(line, url, time.monotonic() + 5)
+    assert failed.value.code == "link-tls-refused"
+    assert "knows no CA" in str(failed.value)

@@ -17,7 +17,9 @@ from archipel_fleet.host.clock import SystemClock
 from archipel_fleet.link.broker_checking import BrokerCheck
 from archipel_fleet.trust.keyring import DIRECTORY, FleetKeys
 from tests.brokers.servers import MosquittoBroker, NatsBroker, RealBroker, await_true, free_port
+from tests.fakes.fleet_context import FakeClock
 from tests.fleet.cli.conftest import Run
+from tests.fleet.enrolment.applicant import Device, Fleet, enrolled
 
 pytestmark = [pytest.mark.broker, pytest.mark.real_process]
 
@@ -78,6 +80,22 @@ def test_the_files_of_a_broker_start_it_and_it_holds_in_every_point(
     points = json.loads(proved.out)["points"]
     assert [point["slug"] for point in points if not point["holds"]] == [] and len(points) == 11
     assert proved.code == Exit.OK
+
+
+def test_the_users_of_a_nats_server_are_the_keys_of_the_fleets_devices(
+    run: Run, keys: FleetKeys, tmp_path: Path
+) -> None:
+    fleet = Fleet(keys.directory.parent, keys, FakeClock(milliseconds=SystemClock().now()))
+    before, after = Device(), Device()
+    try:
+        first = enrolled(fleet, before)
+        assert fleet.renew(before, first, after.key, forced=True).certificate
+    finally:
+        fleet.store.close()
+    assert run("broker", "config", "nats", "--out", str(tmp_path / "broker")).code == Exit.OK
+    users = (tmp_path / "broker" / "users.conf").read_text()
+    for device in (before, after):
+        assert users.count(f'user: "CN={device.node_id},OU={device.signer.key_id}"') == 1
 
 
 def answers(url: str, keys: FleetKeys) -> bool:
