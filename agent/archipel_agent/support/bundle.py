@@ -7,7 +7,6 @@ A `.tar.gz` of mode 0600, made in memory and written in one step. A source that 
 import gzip
 import io
 import json
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,6 +84,9 @@ class _Packer:
     """A growing archive with its list of contents."""
 
     def __init__(self, secrets: tuple[str, ...], time: int) -> None:
+        import tarfile  # noqa: PLC0415 - it stays resident for good, and most agents never pack a bundle
+
+        self._member = tarfile.TarInfo
         self._secrets = secrets
         self._time = time
         self._out = io.BytesIO()
@@ -124,7 +126,7 @@ class _Packer:
         return self._out.getvalue()
 
     def _write(self, name: str, data: bytes) -> None:
-        member = tarfile.TarInfo(f"archipel-support/{name}")
+        member = self._member(f"archipel-support/{name}")
         member.size, member.mode, member.mtime = len(data), PRIVATE, self._time
         self._tar.addfile(member, io.BytesIO(data))
         self._total += len(data)
