@@ -87,6 +87,20 @@ def end(process: ProcessId, grace_seconds: float) -> bool:
     return identify(process.pid) != process
 
 
+def await_group_gone(process: ProcessId, patience_seconds: float) -> None:
+    """Wait until nothing is left of the process group that a process led, but no longer than that.
+
+    What it started may live some moments longer, and hold ports that the next one needs.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+
+
 def programs() -> tuple[tuple[int, str], ...]:
     """Return (pid, program file) of every process, by pid; the first word of its command line where the file is hidden."""
     found = []

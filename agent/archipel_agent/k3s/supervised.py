@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from archipel_agent.host.clock import text as time_text
-from archipel_agent.host.process import ProcessId, alive_seconds, end, identify, started_at
+from archipel_agent.host.process import ProcessId, alive_seconds, await_group_gone, end, identify, started_at
 from archipel_agent.host.run import spawn_detached
 from archipel_agent.k3s.systemd import CRASH_LOOP, STABLE_SECONDS
 from archipel_agent.ports import CommandFailed, Disk, UnitSpec
@@ -18,6 +18,7 @@ from archipel_contract.status import K3sStatus, ServiceState
 T = TypeVar("T")
 
 STOP_SECONDS = 30.0
+GROUP_SECONDS = 5.0  # for the children of k3s, which end with it
 LOG_LIMIT = 20 << 20  # bytes; at a start beyond it the log becomes k3s.log.1
 TAIL_BYTES_PER_LINE = 400
 
@@ -66,6 +67,7 @@ class SupervisedKeeper:
         process = self._process()
         if process:
             end(process, STOP_SECONDS)
+            await_group_gone(process, GROUP_SECONDS)
         self._forget()
 
     def status(self) -> K3sStatus:
