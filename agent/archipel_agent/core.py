@@ -231,7 +231,7 @@ class Core(_Jobs, _Enrolling):
         if self.watched or (self.manager is not None and self.manager.running() is not None):
             return False
         with self._turning:
-            return self._turner.is_still()
+            return self._turner.is_still(self.settings.metrics_every)  # each point needs a sample
 
     def _clock_quality(self) -> ClockQuality:
         return self._report.node.clock if self._report is not None else ClockQuality.UNKNOWN

@@ -63,7 +63,7 @@ class Turner:
         self._last: tuple[float, Evidence] | None = None
         self._certificates: tuple[Certificate, ...] | None = None  # as a closer look last read them
 
-    def is_still(self) -> bool:
+    def is_still(self, longest: float = REST_SECONDS) -> bool:
         """Whether the last turn's report surely still holds: all was well, and nothing of what can be seen for next to
         nothing has moved since: the process of k3s, what its API has to tell, cables and routes, and the link.
         """
@@ -71,7 +71,11 @@ class Turner:
             return False
         taken, seen = self._last
         now = self._ports.clock.monotonic()
-        if now - taken >= REST_SECONDS or self._looked is None or now - self._looked >= self._patience(seen):
+        if (
+            now - taken >= min(REST_SECONDS, longest)
+            or self._looked is None
+            or now - self._looked >= self._patience(seen)
+        ):
             return False
         if any(one.severity is Severity.PROBLEM for one in self._findings()):
             return False

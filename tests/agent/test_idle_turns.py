@@ -201,6 +201,14 @@ def test_a_healthy_site_in_which_nothing_moves_is_left_alone_for_a_minute() -> N
     assert rested == [True] * int(REST_SECONDS / 10) + [False]
 
 
+def test_nobody_rests_longer_than_a_point_of_samples_takes() -> None:
+    site = resting()
+    site.node.clock.advance(4.0)
+    assert site.turner.is_still(5.0)
+    site.node.clock.advance(1.0)
+    assert not site.turner.is_still(5.0) and site.turner.is_still(300.0)
+
+
 def _k3s_ends(site: Resting) -> None:
     site.node.ports.k3s.stop()
 

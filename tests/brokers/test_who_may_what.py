@@ -133,6 +133,8 @@ def test_a_will_in_anothers_name_reaches_nobody(guarded: GuardedBroker) -> None:
                 continue  # nats-server does not even let it in
             attacker.close(orderly=False)
         silence(victim, 0.3)
+        told = [one for one in ear.receive(0.3) if isinstance(one, Incoming)]
+        assert [one.topic for one in told if OTHER in one.topic] == []
         silence(ear, 0.1)
         attacker.open()
 
