@@ -1,9 +1,11 @@
 """The controller with its embedded broker and a rehearsal of many sites beside it, for the figures of a whole fleet.
 
-Used by the modules of this package. Both are started by their commands, as an administrator would.
+Used by the modules of this package. Both are started by their commands, as an administrator would: with certificates on all
+sides, every node enrolling by itself with one token, or (`plain`) without any.
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,20 +13,54 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from archipel_agent.rehearsal.fleet.control import ask
+from archipel_agent.rehearsal.fleet.control import ControlFailed, ask
 from tests.brokers.servers import free_port
 
 PROGRAM = [sys.executable, "-m", "archipel_contract.launcher"]
 TICKS = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 60.0
-UP_SECONDS = 600.0
+UP_SECONDS = 1200.0  # enrolling included
 END_SECONDS = 60.0
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A controller that runs, with its embedded broker."""
+
+    pid: int
+    data: Path
+    address: str  # of its pages
+    port: int  # of its broker
+    enrol_port: int
+
+    def broker(self) -> int:
+        """The embedded broker's process as it is now."""
+        return next(pid for pid in children(self.pid) if is_broker(pid))
+
+    def invitation(self, uses: int = 1) -> str:
+        """Return the link by which so many devices may enrol; raise RuntimeError."""
+        here = ["--data", str(self.data), "--url", self.address]
+        argv = [*PROGRAM, "fleet", "token", "new", "--uses", str(uses), "--json", *here]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the controller gave no token: {done.stderr[-300:]}")
+        return str(json.loads(done.stdout)["link"])
+
+    def measures(self) -> str:
+        """Return what it shows to Prometheus."""
+        token = (self.data / "cli.token").read_text().strip()
+        wanted = urllib.request.Request(
+            f"{self.address}/metrics", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(wanted, timeout=20) as answer:
+            return str(answer.read().decode())
 
 
 @dataclass(frozen=True)
@@ -39,8 +75,12 @@ class FleetStage:
     up_seconds: float  # from the command to the last node's being answered
 
     def show(self) -> dict[str, Any]:
-        """What the rehearsal knows of its nodes."""
-        return ask(self.directory / "rehearsal", verb="show", where=[])
+        """What the rehearsal knows of its nodes; raise RuntimeError."""
+        try:
+            return ask(self.directory / "rehearsal", verb="show", where=[])
+        except ControlFailed as error:
+            said = (self.directory / "rehearsal.log").read_text(errors="replace")[-800:]
+            raise RuntimeError(f"{error}; it said: {said}") from error
 
     def await_all(self, seconds: float) -> float:
         """Return the seconds until the controller answers every node; raise RuntimeError."""
@@ -82,60 +122,46 @@ def children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def fleet_stage(sites: int, nodes: int, interval: float, metrics_every: float) -> Iterator[FleetStage]:
+def fleet_stage(
+    sites: int, nodes: int, interval: float, metrics_every: float, plain: bool = False
+) -> Iterator[FleetStage]:
     """Give a fleet in which every node has been answered; raise RuntimeError."""
     with contextlib.ExitStack() as undo:
         directory = Path(
             undo.enter_context(tempfile.TemporaryDirectory(prefix="archipel-fleet-", dir="/var/tmp"))
         )
-        port, pages = free_port(), free_port()
-        controller = undo.enter_context(_controller(directory, port, pages))
+        served = undo.enter_context(serving(directory, plain))
         began = time.monotonic()
-        rehearsal = undo.enter_context(_rehearsal(directory, port, sites, nodes, (interval, metrics_every)))
+        way = ["--broker", f"mqtt://127.0.0.1:{served.port}"]
+        if not plain:
+            way = ["--enrol", served.invitation(sites * nodes)]
+        words = ["--sites", str(sites), "--nodes", str(nodes), *way, "--seed", "4"]
+        words += ["--interval", f"{interval:g}", "--metrics-every", f"{metrics_every:g}"]
+        rehearsal = undo.enter_context(_rehearsal(directory, words))
         _await(
             lambda: (directory / "rehearsal/control.sock").exists(), rehearsal, directory / "rehearsal.log"
         )
-        stage = FleetStage(
-            directory,
-            controller.pid,
-            port,
-            lambda: next(pid for pid in children(controller.pid) if _is_broker(pid)),
-            sites * nodes,
-            0.0,
-        )
+        stage = FleetStage(directory, served.pid, served.port, served.broker, sites * nodes, 0.0)
         stage.await_all(UP_SECONDS)
         yield replace(stage, up_seconds=time.monotonic() - began)
 
 
 @contextlib.contextmanager
-def _controller(directory: Path, port: int, pages: int) -> "Iterator[subprocess.Popen[bytes]]":
-    ready = directory / "ready"
-    words = ["--data", str(directory / "data"), "--listen", f"127.0.0.1:{pages}", "--broker-port", str(port)]
-    words += ["--security", "loopback"]
-    log = directory / "controller.log"
+def serving(directory: Path, plain: bool = False) -> Iterator[Served]:
+    """Run a controller with its data below `directory`, as from its first start; raise RuntimeError."""
+    data, ready, log = directory / "data", directory / "ready", directory / "controller.log"
+    port, enrolling = free_port(), free_port()
+    words = ["--data", str(data), "--listen", "127.0.0.1:0", "--broker-port", str(port)]
+    words += ["--security", "loopback"] if plain else ["--enrol-listen", f"127.0.0.1:{enrolling}"]
     with _kept([*PROGRAM, "fleet", "serve", *words, "--ready-file", str(ready)], log) as process:
-        _await(ready.exists, process, log)
-        yield process
+        _await(lambda: ready.exists() and bool(ready.read_text()), process, log)
+        yield Served(process.pid, data, ready.read_text().strip(), port, enrolling)
 
 
 @contextlib.contextmanager
-def _rehearsal(
-    directory: Path, port: int, sites: int, nodes: int, times: tuple[float, float]
-) -> "Iterator[subprocess.Popen[bytes]]":
-    interval, metrics_every = times
-    words = [
-        "--sites",
-        str(sites),
-        "--nodes",
-        str(nodes),
-        "--broker",
-        f"mqtt://127.0.0.1:{port}",
-        "--seed",
-        "4",
-    ]
-    words += ["--interval", f"{interval:g}", "--metrics-every", f"{metrics_every:g}"]
-    words += ["--root", str(directory / "rehearsal")]
-    with _kept([*PROGRAM, "rehearse", *words], directory / "rehearsal.log") as process:
+def _rehearsal(directory: Path, words: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
+    log = directory / "rehearsal.log"
+    with _kept([*PROGRAM, "rehearse", *words, "--root", str(directory / "rehearsal")], log) as process:
         yield process
 
 
@@ -162,5 +188,6 @@ def _await(seen: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Pa
         time.sleep(0.1)
 
 
-def _is_broker(pid: int) -> bool:
+def is_broker(pid: int) -> bool:
+    """Whether a process is an embedded broker."""
     return "nats" in Path(f"/proc/{pid}/comm").read_text()

@@ -1,4 +1,4 @@
-"""The idle agent that has enrolled: memory with its identity, a link by mTLS to the embedded broker, and verification.
+"""The idle agent that has enrolled: CPU and memory with its identity, a link by mTLS to the embedded broker, verification.
 
 The controller runs outside the host with its own broker and listener, as from its first start; both are led into the host's
 loopback over Unix sockets, because a test host speaks to nobody else.
@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks import idle_cpu
+from benchmarks.figure import Figure, percent_of_core
 from benchmarks.ground import PLACE, SETTLE_SECONDS, Ground, tell
-from benchmarks.idle import Idle, idle, window_of
-from benchmarks.idle_linked import await_link
+from benchmarks.idle import Idle, closer_look, idle, window_of
+from benchmarks.idle_linked import POINT, await_link
 from benchmarks.idle_memory import KIB_IN_MIB
 from benchmarks.parts import archipel, end, pump, until
 from tests.brokers.servers import free_port
@@ -30,10 +31,31 @@ LINK = re.compile(r"https://\S+/#\S+")
 ORDERS = 5  # that are verified and done before the window
 
 
+def cpu(ground: Ground) -> Figure:
+    """Measure; raise Skipped."""
+    alone, held, look = idle(ground), _window(ground), closer_look(ground)
+    own, looks, children = idle_cpu.shares(held, look)
+    before = percent_of_core(alone.seen["cpu_ns"], alone.seconds)
+    return Figure(
+        name="identity-cpu",
+        title="CPU time of the idle agent with identity and its link by mTLS, helpers included",
+        unit="% of a core",
+        values=(own + children + looks,),
+        bound=0.05,
+        method=(
+            "as `idle-cpu`, enrolled with the real controller outside the host, always-on link by mTLS to its embedded "
+            f"broker; {held.where}, {held.seconds / POINT:.1f} of the points that are due every {POINT:.0f} s."
+        ),
+        details=(
+            f"turns and link {own:.4f} % (without a fleet {before:.4f} %), children {children:.4f} %, "
+            f"closer looks {looks:.4f} %",
+        ),
+    )
+
+
 def memory(ground: Ground) -> Figure:
     """Measure; raise Skipped."""
-    alone = idle(ground)
-    held = _identified(ground.site(), ground.window())
+    alone, held = idle(ground), _window(ground)
     kib, before = held.seen["memory_kib"], alone.seen["memory_kib"]
     return Figure(
         name="identity-memory",
@@ -50,6 +72,11 @@ def memory(ground: Ground) -> Figure:
             f"{held.seen['threads']} threads; without a fleet {before['VmRSS'] / KIB_IN_MIB:.1f} MiB",
         ),
     )
+
+
+def _window(ground: Ground) -> Idle:
+    closer_look(ground)  # before there is a fleet: it would fall into the window
+    return _identified(ground.site(), ground.window() if ground.quick else POINT)
 
 
 @cache

@@ -15,11 +15,11 @@ from benchmarks.figure import Figure, Skipped, percent_of_core
 from benchmarks.ground import PLACE, SETTLE_SECONDS, Ground, tell
 from benchmarks.idle import Idle, closer_look, idle, window_of
 from benchmarks.idle_memory import KIB_IN_MIB
-from benchmarks.linked import PORT
 from benchmarks.parts import controller
 from tests.brokers.servers import MosquittoBroker
 from tests.hosts.booted import BootedHost
 
+PORT = 1883
 SOCKET = "/run/broker.sock"
 SETTINGS = "/etc/archipel/agent.toml"
 CONNECT_SECONDS = 90.0

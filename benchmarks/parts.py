@@ -1,6 +1,6 @@
-"""The parts around an agent with a link: a real controller, a relay to it, and starting, awaiting and ending processes.
+"""The parts around an agent with a link: a real controller, and starting, awaiting, connecting and ending processes.
 
-Used by `linked` and `idle_linked`.
+Used by the modules of this package.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,31 +58,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(15)
-
-
-@contextlib.contextmanager
-def relay(place: Path) -> Iterator[int]:
-    """Lead connections to a port of this side's loopback to a Unix socket; give the port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_accept, args=(server, place), daemon=True).start()
-        yield server.getsockname()[1]
-
-
-def _accept(server: socket.socket, place: Path) -> None:
-    while True:
-        try:
-            outer, _ = server.accept()
-        except OSError:
-            return
-        inner = socket.socket(socket.AF_UNIX)
-        try:
-            inner.connect(str(place))
-        except OSError:  # the broker is being started again
-            inner.close()
-            outer.close()
-            continue
-        for source, target in ((outer, inner), (inner, outer)):
-            threading.Thread(target=pump, args=(source, target), daemon=True).start()
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archipel_contract.facts import ClockQuality, Nic, NodeFacts, Route
 from archipel_contract.link import delta, topics
-from archipel_contract.link.envelope import Envelope, payload, to_wire
+from archipel_contract.link.envelope import Envelope, Signs, payload, to_wire
 from archipel_contract.link.epochs import Lane, new_epoch
 from archipel_contract.link.messages import (
     KINDS,
@@ -54,6 +54,8 @@ class PoolNode:
     state: dict[str, Any] = field(default_factory=dict)
     said: dict[Lane, int] = field(default_factory=dict)
     turns: int = 0
+    signer: Signs | None = None
+    """With what it signs the messages that a device signs; None where nobody has an identity."""
 
     @property
     def node_id(self) -> str:
@@ -64,6 +66,11 @@ class PoolNode:
     def site_id(self) -> str:
         """The id of its site."""
         return f"s-{self.number // NODES_OF_A_SITE:016}"
+
+    @property
+    def hears(self) -> str:
+        """To what it subscribes."""
+        return topics.down_filter(topics.shard_of(self.site_id, self.node_id), self.node_id)
 
     def hello(self, at: int) -> Sending:
         """Its birth; the state begins."""
@@ -134,7 +141,8 @@ class PoolNode:
         )
         assert isinstance(kind.channel, topics.Up)
         topic = topics.up(topics.shard_of(self.site_id, self.node_id), self.node_id, kind.channel)
-        return Sending(topic, to_wire(said), kind.qos, self.node_id, epoch, sequence)
+        signers = (self.signer,) if self.signer is not None and kind.signed else ()
+        return Sending(topic, to_wire(said, signers=signers), kind.qos, self.node_id, epoch, sequence)
 
 
 def state_bytes() -> int:

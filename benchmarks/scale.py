@@ -15,7 +15,7 @@ QUICK_SITES = 100
 INTERVAL, METRICS_EVERY = 60.0, 300.0
 SETTLE_SECONDS = 60.0
 WINDOW_SECONDS, QUICK_SECONDS = 600.0, 60.0  # the longer one holds two metrics messages of every node
-AGENTS = 500
+AGENTS, QUICK_AGENTS = 500, 100
 BACK_SECONDS = 300.0
 SAMPLE_SECONDS = 0.5
 
@@ -46,57 +46,90 @@ class Steady:
 
 def cpu(ground: Ground) -> Figure:
     """How much of a core the controller takes."""
-    seen = _steady(ground.quick)
-    return Figure(
-        name="fleet-cpu",
-        title=f"CPU of the controller with {seen.sites} rehearsed sites of {NODES} nodes",
-        unit="% of a core",
-        values=(seen.controller_percent,),
-        bound=20.0,
-        is_strict=True,
-        method=_method(seen),
-        details=(f"the embedded broker beside it: {seen.broker_percent:.1f} % of a core",),
-    )
+    return _cpu(ground, plain=False)
+
+
+def cpu_plain(ground: Ground) -> Figure:
+    """The same without certificates."""
+    return _cpu(ground, plain=True)
 
 
 def memory(ground: Ground) -> Figure:
     """How much memory the controller holds at most."""
-    seen = _steady(ground.quick)
+    return _memory(ground, plain=False)
+
+
+def memory_plain(ground: Ground) -> Figure:
+    """The same without certificates."""
+    return _memory(ground, plain=True)
+
+
+def reconnect(ground: Ground) -> Figure:
+    """How many attempts fail while agents come back after their broker was killed."""
+    return _reconnect(ground, plain=False)
+
+
+def reconnect_plain(ground: Ground) -> Figure:
+    """The same without certificates."""
+    return _reconnect(ground, plain=True)
+
+
+def _cpu(ground: Ground, plain: bool) -> Figure:
+    seen = _steady(ground.quick, plain)
     return Figure(
-        name="fleet-memory",
-        title=f"Memory of the controller with {seen.sites} rehearsed sites of {NODES} nodes",
+        name=f"fleet-cpu{'-plain' if plain else ''}",
+        title=f"CPU of the controller with {seen.sites} rehearsed sites of {NODES} nodes, {_over(plain)}",
+        unit="% of a core",
+        values=(seen.controller_percent,),
+        bound=20.0,
+        is_strict=True,
+        method=_method(seen, plain),
+        details=(f"the embedded broker beside it: {seen.broker_percent:.1f} % of a core",),
+    )
+
+
+def _memory(ground: Ground, plain: bool) -> Figure:
+    seen = _steady(ground.quick, plain)
+    return Figure(
+        name=f"fleet-memory{'-plain' if plain else ''}",
+        title=f"Memory of the controller with {seen.sites} rehearsed sites of {NODES} nodes, {_over(plain)}",
         unit="MiB",
         values=(seen.controller_mib,),
         bound=200.0,
         is_strict=True,
-        method=f"the largest resident set (/proc/PID/statm), looked at every 5 s; {_method(seen)}",
+        method=f"the largest resident set (/proc/PID/statm), looked at every 5 s; {_method(seen, plain)}",
         details=(f"the embedded broker beside it: {seen.broker_mib:.0f} MiB",),
     )
 
 
-def _method(seen: Steady) -> str:
+def _over(plain: bool) -> str:
+    return "without certificates" if plain else "over mTLS"
+
+
+def _method(seen: Steady, plain: bool) -> str:
+    enrolled = "" if plain else ", enrolled with one token,"
     return (
         "`archipel fleet serve` with SQLite and its embedded broker, and `archipel rehearse` on the same machine; the real "
-        f"agents take a turn every {INTERVAL:g} s and send metrics every {METRICS_EVERY:g} s. All nodes were answered "
-        f"{seen.up_seconds:.0f} s after the start; measured {SETTLE_SECONDS:g} s later, for {seen.seconds:.0f} s."
+        f"agents{enrolled} take a turn every {INTERVAL:g} s and send metrics every {METRICS_EVERY:g} s. All nodes were "
+        f"answered {seen.up_seconds:.0f} s after the start; measured {SETTLE_SECONDS:g} s later, for {seen.seconds:.0f} s."
     )
 
 
 @cache
-def _steady(quick: bool) -> Steady:
+def _steady(quick: bool, plain: bool) -> Steady:
     sites = QUICK_SITES if quick else SITES
-    tell(f"{sites} sites of {NODES} nodes come up")
-    with fleet_stage(sites, NODES, INTERVAL, METRICS_EVERY) as stage:
+    tell(f"{sites} sites of {NODES} nodes come up, {_over(plain)}")
+    with fleet_stage(sites, NODES, INTERVAL, METRICS_EVERY, plain) as stage:
         seconds = QUICK_SECONDS if quick else WINDOW_SECONDS
         tell(f"watching the controller for {seconds:g} s")
         time.sleep(SETTLE_SECONDS if not quick else 20.0)
         return Steady(stage, seconds)
 
 
-def reconnect(ground: Ground) -> Figure:
-    """How many attempts fail while 500 agents come back after their broker was killed."""
-    tell(f"{AGENTS} agents lose their broker")
-    with fleet_stage(AGENTS, 1, INTERVAL, METRICS_EVERY) as stage:
+def _reconnect(ground: Ground, plain: bool) -> Figure:
+    agents = QUICK_AGENTS if ground.quick else AGENTS
+    tell(f"{agents} agents lose their broker, {_over(plain)}")
+    with fleet_stage(agents, 1, INTERVAL, METRICS_EVERY, plain) as stage:
         before = stage.show()
         began = time.monotonic()
         killed = stage.broker()
@@ -112,13 +145,13 @@ def reconnect(ground: Ground) -> Figure:
     failures = [when for when, _ in attempts if when > began]
     refused = [when for when in failures if when > listens]
     return Figure(
-        name="reconnect",
-        title=f"Refused attempts while {AGENTS} agents reconnect to a broker that was started again",
+        name=f"reconnect{'-plain' if plain else ''}",
+        title=f"Refused attempts while {agents} agents reconnect to a broker that was started again, {_over(plain)}",
         unit="attempts",
         values=(float(len(refused)),),
         bound=0.0,
         method=(
-            f"{AGENTS} rehearsed agents on the controller's embedded broker, which is killed (-9) and started again by the "
+            f"{agents} rehearsed agents on the controller's embedded broker, which is killed (-9) and started again by the "
             "controller; counted at the agents are attempts that were refused, or not accepted in time, once the broker "
             "listens again."
         ),

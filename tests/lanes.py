@@ -52,7 +52,11 @@ def main() -> int:
             while running:
                 for name in [one for one, process in running.items() if process.poll() is not None]:
                     codes[name] = running.pop(name).returncode
-                    print(f"\n===== lane: {name} =====\n{logs[name].read_text(errors='replace')}", flush=True)
+                    took = f"{time.monotonic() - began:.0f} s"
+                    print(
+                        f"\n===== lane: {name}, {took} =====\n{logs[name].read_text(errors='replace')}",
+                        flush=True,
+                    )
                 time.sleep(0.5)
         finally:
             for process in running.values():

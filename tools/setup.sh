@@ -21,6 +21,7 @@ procps|command -v ps|looks at processes inside a test host
 util-linux|command -v unshare|test hosts in plain namespaces: unshare, nsenter, losetup
 iproute2|command -v ip|gives a test host its own network
 iptables|command -v iptables|k3s writes its service rules with it
+nftables|command -v nft|the firewall of a host is tried in real network namespaces
 kmod|command -v modprobe|k3s loads overlay and br_netfilter
 e2fsprogs|command -v mkfs.ext4|gives a test host a disk of its own
 tmux|command -v tmux|shows the terminal UI in a real terminal
@@ -33,8 +34,13 @@ chromium|command -v chromium|looks at the web pages as people do
 chromium-driver|command -v chromedriver|drives that browser
 mosquitto|command -v mosquitto|the other broker: what holds for the embedded one is shown for this one too
 mosquitto-clients|command -v mosquitto_sub|a client that knows nothing but the protocol's page
+minisign|command -v minisign|the stock program with which anybody can check a bundle, and which must agree with us
 softhsm2|command -v softhsm2-util|a token in software: keys of the fleet need not lie in a file
 tinyproxy|command -v tinyproxy|a proxy as plants have it, through which a link must find its way
+age|command -v age|opens a backup with nothing of ours
+openssh-server|ls /usr/sbin/sshd|a real SFTP server for backups
+nut-server|ls /lib/nut/dummy-ups|the real server of UPSs, with a driver that plays one
+curl|command -v curl|speaks S3 for backups, and asks the API as a person would
 openssl|command -v openssl|says of our certificates what everybody else would
 postgresql|ls /usr/lib/postgresql/*/bin/postgres|the other database: one suite holds both to the same
 LIST

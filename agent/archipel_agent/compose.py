@@ -1,6 +1,7 @@
 """Compose: the real ports of this machine, and the agent's core over them. Knows every door; imported by edges only."""
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archipel_agent import clocks
+from archipel_agent.answers import record
 from archipel_agent.core import Core
 from archipel_agent.host import hardware
 from archipel_agent.host.clock import SystemClock, SystemEntropy
@@ -17,6 +19,8 @@ from archipel_agent.host.machine import SystemMachine
 from archipel_agent.host.privileged import Direct, Transient, is_sandboxed, verbs_for
 from archipel_agent.host.run import SystemRunner
 from archipel_agent.host.sandboxed_disk import SandboxedDisk
+from archipel_agent.host.ups import NetworkUps
+from archipel_agent.k3s.by_hand import HandKeeper
 from archipel_agent.k3s.host import Keeper, SystemK3sHost
 from archipel_agent.k3s.kubeapi import HttpsKubeApi
 from archipel_agent.k3s.supervised import SupervisedKeeper
@@ -27,6 +31,7 @@ from archipel_agent.ports import Disk, Enroller, Ports, Privileged
 from archipel_agent.settings import Settings, SettingsInvalid, load
 from archipel_agent.state.database import Database, StateUnusable
 from archipel_agent.state.store import Store
+from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
 from archipel_contract.facts import InitSystem
 from archipel_contract.names import new_node_id
 from archipel_contract.status import EnrolmentStatus
@@ -59,6 +64,7 @@ def real_ports(paths: Paths) -> Ports:
         keeper = SystemdKeeper(runner, disk, paths.k3s_unit)
     else:
         keeper = SupervisedKeeper(disk, paths.runtime, paths.state, paths.k3s_log)
+    keeper = HandKeeper(keeper, disk, paths)
     return Ports(
         clock=SystemClock(),
         entropy=SystemEntropy(),
@@ -71,6 +77,7 @@ def real_ports(paths: Paths) -> Ports:
         ),
         fetcher=HttpFetcher(),
         privileged=privileged,
+        ups=NetworkUps(),
     )
 
 
@@ -152,6 +159,18 @@ class WayIn:
         """See ports.Enrolment."""
         return self._open().invite(link, again)
 
+    def leave(self) -> None:
+        """See ports.Enrolment."""
+        self._open().leave()
+
+    def request(self) -> VoucherRequest:
+        """See ports.Enrolment."""
+        return self._open().request()
+
+    def vouch(self, wish: VoucherWish) -> VoucherGiven:
+        """See ports.Enrolment."""
+        return self._open().vouch(wish)
+
     def look(self) -> None:
         """Have done what is due; called before each turn, and next to nothing while nothing is."""
         if self.keeper is not None:
@@ -177,6 +196,9 @@ def read_only_service(paths: Paths) -> Core:
     settings, problem = settings_or_defaults(paths)
     ports = real_ports(paths)
     try:
-        return _over(Database.copy_of(paths.database), paths, ports, settings, problem)
+        core = _over(Database.copy_of(paths.database), paths, ports, settings, problem)
     except StateUnusable as error:
         return Core(ports, paths, settings, "", None, error, problem)
+    if core.store is not None:
+        core.answers_status = functools.partial(record.shown, core.store)
+    return core

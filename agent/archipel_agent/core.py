@@ -3,17 +3,22 @@
 Works without a usable state database too: looking goes on, jobs are refused with the reason.
 """
 
+import contextlib
 import functools
 import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archipel_agent import clocks
-from archipel_agent.checks import registry
-from archipel_agent.checks.base import Phase
+from archipel_agent.backup import record as backups
+from archipel_agent.checks.base import BackupSeen, Phase
 from archipel_agent.jobs.manager import JobManager
+from archipel_agent.jobs.planning import plan_of
 from archipel_agent.journal import AGENT, Journal
 from archipel_agent.k3s import restarts
 from archipel_agent.observe import World, gather
@@ -24,11 +29,13 @@ from archipel_agent.service import Refused
 from archipel_agent.settings import Settings
 from archipel_agent.state.database import StateUnusable
 from archipel_agent.state.store import Store
-from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_agent.steps.base import Context
 from archipel_agent.steps.options import OptionInvalid, Options, parse
 from archipel_agent.steps.story import story
 from archipel_agent.turn import Turner
+from archipel_agent.upkeep import Upkeep
 from archipel_contract import __version__
+from archipel_contract.answers import AnswersStatus, AnswersWish
 from archipel_contract.api import (
     API_VERSION,
     AccessRole,
@@ -40,17 +47,28 @@ from archipel_contract.api import (
     Jobs,
     Kubeconfig,
     LogLines,
+    VoucherGiven,
+    VoucherRequest,
+    VoucherWish,
 )
 from archipel_contract.catalogue import finding
 from archipel_contract.facts import ClockQuality, NodeFacts
-from archipel_contract.findings import Severity
-from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, PlannedStep, Verb
+from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, Verb
 from archipel_contract.site import SiteDocument
-from archipel_contract.status import EnrolmentStatus, LinkMode, LinkState, LinkStatus, Report
+from archipel_contract.status import EnrolmentStatus, Health, LinkMode, LinkState, LinkStatus, Report
+
+if TYPE_CHECKING:
+    from archipel_agent.backup.due import Schedule
+    from archipel_agent.healing.healer import Healer
 
 LOG = logging.getLogger(__name__)
 LINES_ALLOWED = 2000
 AGENT_UNIT = "archipel-agent.service"
+
+
+def _unanswering(path: Path) -> AnswersStatus:
+    """Nobody applies answer files here."""
+    raise Refused(503, "no-answers", f"{path} cannot be applied: nobody does it here.", "sudo archipel up")
 
 
 class _Jobs:
@@ -80,17 +98,13 @@ class _Jobs:
         )
 
     def plan(self, request: JobRequest) -> Plan:
-        """Ask each step whether it is needed; the checks of `preflight` are run, nothing is changed."""
+        """Ask each step whether it is needed; nothing is changed."""
         options = _options(request)
         if self.store is None:
             raise _no_state(self._unusable)
         context = self._context(request.verb, options)
-        steps = tuple(_planned(step, context) for step in story(request.verb, options))
         evidence = gather(self.ports, self._world, options.wishes)
-        results = registry.look_all(evidence, Phase.PREFLIGHT) if request.verb is Verb.UP else ()
-        found = tuple(one for result in results for one in result.findings)
-        blocking = tuple(one for one in found if one.severity is not Severity.HINT)
-        return Plan(verb=request.verb, steps=steps, findings=blocking)
+        return plan_of(story(request.verb, options), context, evidence)
 
     def jobs(self) -> Jobs:
         """Return the jobs this machine remembers."""
@@ -131,6 +145,7 @@ class _Jobs:
 class _Enrolling:
     """The part of the agent that belongs to a fleet, or comes to."""
 
+    store: Store | None
     journal: Journal | None
     way_in: Enrolment | None
     """Replaced by whoever makes the link; without it (a command that looks by itself) nothing is known of a fleet."""
@@ -141,17 +156,99 @@ class _Enrolling:
 
     def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
         """Begin to enrol."""
-        if self.way_in is None:
-            raise Refused(
-                503, "no-state", "This machine cannot enrol: its state cannot be used.", "archipel doctor"
-            )
-        status = self.way_in.invite(wish.link, wish.again)
+        status = self._way_in().invite(wish.link, wish.again)
         if self.journal is not None:
             self.journal.note(f"local:{asked_by}", "enrol", "started", address=status.address)
         return status
 
+    def leave_fleet(self, asked_by: str) -> EnrolmentStatus:
+        """Leave the fleet; what it had ordered is forgotten with it."""
+        way_in = self._way_in()
+        before = way_in.status()
+        way_in.leave()
+        if self.store is not None:
+            self.store.orders.left()
+        LOG.warning("%s had this machine leave its fleet", asked_by)
+        if self.journal is not None:
+            self.journal.note(f"local:{asked_by}", "fleet", "left", address=before.address)
+        return way_in.status()
 
-class Core(_Jobs, _Enrolling):
+    def voucher_request(self) -> VoucherRequest:
+        """Return what another node has to know to vouch for this one."""
+        return self._way_in().request()
+
+    def vouch(self, wish: VoucherWish, asked_by: str) -> VoucherGiven:
+        """Vouch for another machine of this site."""
+        given = self._way_in().vouch(wish)
+        if self.journal is not None:
+            self.journal.note(
+                f"local:{asked_by}", "vouch", "done", node=given.node_id, key=wish.request.key_id
+            )
+        return given
+
+    def _way_in(self) -> Enrolment:
+        if self.way_in is None:
+            raise Refused(
+                503, "no-state", "This machine cannot enrol: its state cannot be used.", "archipel doctor"
+            )
+        return self.way_in
+
+
+class _Answering:
+    """The part of the agent that answer files are asked about."""
+
+    journal: Journal | None
+    answers_status: Callable[[], AnswersStatus] = AnswersStatus
+    """Replaced, as the next, by whoever looks for answer files."""
+    answers_apply: Callable[[Path], AnswersStatus] = staticmethod(_unanswering)
+
+    def answers(self) -> AnswersStatus:
+        """Return how the answer file stands."""
+        return self.answers_status()
+
+    def apply_answers(self, wish: AnswersWish, asked_by: str) -> AnswersStatus:
+        """Apply an answer file that somebody names."""
+        if self.journal is not None:
+            self.journal.note(f"local:{asked_by}", "answers:apply", "asked", wish.path)
+        return self.answers_apply(Path(wish.path))
+
+
+class _Healing(_Jobs):
+    """The part of the agent that repairs by itself what it may."""
+
+    journal: Journal | None
+    _healer: "Healer | None" = None
+    _has_healed: bool | None = (
+        None  # whether anything was tried before this agent began; None: not looked yet
+    )
+
+    def _may_act(self) -> bool:
+        """Whether a turn may start or end k3s now: a job that runs does so itself."""
+        return self.manager is None or self.manager.running() is None
+
+    def _heal(self, report: Report) -> None:
+        """Have what is wrong repaired where that is allowed; nothing is even loaded before the first trouble."""
+        if self.store is None or self.manager is None:
+            return
+        if report.site is not None and report.site.adopted:  # nobody asked us to try anything on it
+            return
+        if self._has_healed is None:
+            self._has_healed = self.store.value("healing") is not None
+        if self._healer is None:
+            if not self._has_healed and report.health is not Health.UNHEALTHY:
+                return
+            from archipel_agent.healing.healer import Healer  # noqa: PLC0415  # see above
+
+            self._healer = Healer(self.ports, self.store, self.settings, self.start_job, self._note_healing)
+        with contextlib.suppress(Refused, StateUnusable):
+            self._healer.look(report, self.manager.running() is not None)
+
+    def _note_healing(self, outcome: str, code: str) -> None:
+        if self.journal is not None:
+            self.journal.note(AGENT, "healing", outcome, code)
+
+
+class Core(_Healing, _Enrolling, _Answering):
     """The agent without its doors to the outside."""
 
     def __init__(
@@ -175,6 +272,7 @@ class Core(_Jobs, _Enrolling):
         # Replaced by whoever makes the link. Without one (a command that looks by itself) nothing is known of a link.
         self.link_status: Callable[[], LinkStatus] = functools.partial(_unknown_link, settings)
         self.way_in = None
+        self.upkeep = Upkeep(ports, paths, settings, store, self._note_power)
         world = World(
             paths=paths,
             store=store,
@@ -184,22 +282,23 @@ class Core(_Jobs, _Enrolling):
             restart_window=restarts.window(settings.restart_window),
             link=lambda: self.link_status(),
             enrolment=self.enrolment,
+            backup=lambda: self._backups.seen() if self._backups is not None else BackupSeen(planned=False),
+            answers=lambda: self.answers_status(),
+            upkeep=self.upkeep,
         )
         self._world = world
-        self._turner = Turner(ports, world, node_id)
+        plans_backups = store if settings.backup_to else None
+        self._backups = _schedule(settings, plans_backups, ports, node_id) if plans_backups else None
+        self._turner = Turner(ports, world, node_id, self._may_act)
         self._turning = threading.Lock()
         self._report: Report | None = None
         self.journal = Journal(store.audit, ports.clock, self._clock_quality) if store else None
         self._wakes: list[Callable[[], None]] = []
         self.when_over: Callable[[], None] = _nobody
-        self.when_reported: Callable[[Report], None] = (
-            _unheard  # set, like link_status, by whoever makes the link
-        )
-        self.manager = (
-            JobManager(self._context(Verb.UP, Options()), self.wake, lambda: self.when_over())
-            if store
-            else None
-        )
+        # Set, like link_status, by whoever makes the link.
+        self.when_reported: Callable[[Report], None] = _unheard
+        pattern = self._context(Verb.UP, Options()) if store else None
+        self.manager = JobManager(pattern, self.wake, lambda: self.when_over()) if pattern else None
 
     # What the daemon uses.
 
@@ -217,8 +316,25 @@ class Core(_Jobs, _Enrolling):
             for one in report.did:
                 self.journal.note(AGENT, "k3s", "done", one)
         self.when_reported(report)
+        self._back_up()
+        self._heal(report)
         self.wake()
         return report
+
+    def _back_up(self) -> None:
+        """Begin a backup when one is due; next to nothing while none is."""
+        if self._backups is None or self.store is None or not self._backups.is_due():
+            return
+        site = self.store.site()
+        if self.manager is None or self.manager.running() is not None or site is None or site.adopted:
+            return
+        self._backups.begun()
+        with contextlib.suppress(Refused):
+            self.start_job(JobRequest(verb=Verb.BACKUP), "schedule")
+
+    def _note_power(self, outcome: str, detail: str) -> None:
+        if self.journal is not None:
+            self.journal.note(AGENT, "power", outcome, detail)
 
     def wake(self) -> None:
         """Tell whoever watches that something changed."""
@@ -259,8 +375,8 @@ class Core(_Jobs, _Enrolling):
         running = self.manager.running() if self.manager else None
         last = self._report
         if fresh or last is None or last.job != (running.id if running else ""):
-            return self.turn(close=fresh)
-        return last
+            last = self.turn(close=fresh)
+        return replace(last, backup=backups.standing(self.store, self.settings.backup_to))
 
     def facts(self) -> NodeFacts:
         """Return what this machine is."""
@@ -276,6 +392,7 @@ class Core(_Jobs, _Enrolling):
     def checks(self) -> Checks:
         """Run every check of the present phase."""
         with self._turning:
+            self.upkeep.look_thoroughly()
             evidence = self._turner.look_closely()
         phase = Phase.RUNTIME if evidence.site else Phase.PREFLIGHT
         return Checks(phase=phase.value, results=self._turner.results)
@@ -340,6 +457,12 @@ def _unknown_link(settings: Settings) -> LinkStatus:
     return LinkStatus(mode=LinkMode(settings.link_mode), state=LinkState.UNKNOWN)
 
 
+def _schedule(settings: Settings, store: Store, ports: Ports, node_id: str) -> "Schedule":
+    from archipel_agent.backup.due import Schedule  # noqa: PLC0415 - a site without a place for backups must not pay for it
+
+    return Schedule(settings, store, ports.clock, node_id)
+
+
 def _unheard(report: Report) -> None:
     """No fleet wants to know."""
 
@@ -370,12 +493,3 @@ def _own_log(ports: Ports, paths: Paths, lines: int) -> tuple[str, ...]:
         return tuple(ports.runner.run(argv, timeout=15.0).stdout.splitlines())
     except (CommandFailed, OSError):
         return ()
-
-
-def _planned(step: Step, context: Context) -> PlannedStep:
-    """Ask one step; one that cannot know yet, because an earlier one has not run, is needed."""
-    try:
-        already = step.check(context)
-    except (LookupError, StepFailed, CommandFailed, OSError, AssertionError):
-        already = None
-    return PlannedStep(slug=step.slug, title=step.title, needed=already is None, said=already or "")

@@ -14,22 +14,23 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from archipel_agent.answering import Answering, answers_of
 from archipel_agent.api.server import ApiServer
 from archipel_agent.compose import WayIn, open_core, open_way_in, real_ports, settings_or_defaults
 from archipel_agent.core import Core
 from archipel_agent.host.disk import SystemDisk
-from archipel_agent.host.memory import give_back
+from archipel_agent.host.media import SystemMedia
+from archipel_agent.host.memory import Tidying
 from archipel_agent.host.notify import notify
 from archipel_agent.linking import open_link
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports, Uplink
 from archipel_agent.settings import Settings
-from archipel_agent.steps.goodbye import Leaving, doomed, forget_leaving, leaving
+from archipel_agent.steps.leaving import Leaving, doomed, forget_leaving, leaving
 from archipel_contract.exits import Exit
 
 LOG = logging.getLogger(__name__)
 LEAVE_AFTER_SECONDS = 2.0  # for clients to read that the removal succeeded
-TIDY_SECONDS = 3600.0  # between two times of giving memory back: it takes as long as several turns
 PING_SECONDS = 18.0  # a third of the unit's WatchdogSec, less a turn
 
 
@@ -59,7 +60,10 @@ class Daemon:
         self._stop = threading.Event()
         self._nudge = threading.Event()  # the next turn should not wait: a job is over, or we should stop
         self._pinged = 0.0
-        self._tidied: float | None = None  # None: since a job, or the start, not yet
+        self.answers: Answering | None = None
+        """Looks for answer files; set by whoever wants them applied."""
+        self.begins_again = False  # with settings read anew, once this run has ended
+        self._tidying = Tidying()
         self._turns = ThreadPoolExecutor(1, thread_name_prefix="turn")
 
     async def run(self) -> None:
@@ -83,7 +87,8 @@ class Daemon:
             await loop.run_in_executor(self._turns, self._take_turns, loop)
         finally:
             self._end()
-            notify("STOPPING=1")
+            if not self.begins_again:  # else systemd would wait for the end of a process that goes on
+                notify("STOPPING=1")
             await server.close()
             if self._way_in is not None:
                 await loop.run_in_executor(self._turns, self._way_in.stop)
@@ -95,20 +100,25 @@ class Daemon:
         """Take turns until the end. The waiting is done here too, so that an idle agent does not wake its event loop."""
         while not self._stop.is_set():
             self._look()
+            if self.begins_again:
+                return
             if not self._rests():
                 self._turn()
             self._ping(loop)
             self._pause()
 
     def _look(self) -> None:
-        """Have enrolment and link do what is due; next to nothing while nothing is."""
+        """Have answers, enrolment and link do what is due; next to nothing while nothing is."""
         try:
+            if self.answers is not None:
+                self.answers.look()
             if self._way_in is not None:
                 self._way_in.look()
             if self._link is not None:
                 self._link.look()
+            self._core.upkeep.look()
         except Exception:  # the task boundary, as for a turn
-            LOG.exception("looking after enrolment and link has a defect")
+            LOG.exception("looking after answers, enrolment, link or power has a defect")
 
     def _ping(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop tell systemd that a turn is done: hung turns and a hung loop both miss it."""
@@ -121,9 +131,8 @@ class Daemon:
         try:
             rests = self._core.rests
             now = self._core.ports.clock.monotonic()
-            if rests and (self._tidied is None or now - self._tidied >= TIDY_SECONDS):
-                give_back()
-                self._tidied = now
+            if rests:
+                self._tidying.rests(now)
             return rests
         except Exception:  # the task boundary, as for a turn
             LOG.exception("looking whether anything moved has a defect")
@@ -144,7 +153,7 @@ class Daemon:
             self._end()
             return
         if working:
-            self._tidied = None
+            self._tidying.worked()
         busy = working or self._core.watched
         self._nudge.wait(self._settings.watched_interval if busy else self._settings.interval)
         if not self._stop.is_set():
@@ -152,6 +161,11 @@ class Daemon:
 
     def _is_leaving(self) -> bool:
         return self._core.store is not None and leaving(self._core.store) is not None
+
+    def begin_again(self) -> None:
+        """End this run, and have the next one begin with settings read anew; from any thread."""
+        self.begins_again = True
+        self._end()
 
     def _end(self) -> None:
         self._stop.set()
@@ -179,18 +193,32 @@ def main(
     before_turn: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the agent; return its exit code. `flags` are settings from the command line, None where not given."""
+    lock = hold_lock(paths.runtime / "agent.lock")
+    try:
+        while _run_once(paths, ports or real_ports(paths), flags, before_turn):
+            LOG.info("begins again with the settings as they are now")
+    finally:
+        os.close(lock)
+    return Exit.OK
+
+
+def _run_once(
+    paths: Paths, ports: Ports, flags: Mapping[str, object] | None, before_turn: Callable[[], None]
+) -> bool:
+    """Run until told to end; return whether to begin again."""
     settings, problem = settings_or_defaults(paths, flags)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     if problem:
         LOG.error("settings: %s; going on with the defaults", problem)
-    lock = hold_lock(paths.runtime / "agent.lock")
-    core, database = open_core(paths, ports or real_ports(paths), settings, problem)
+    core, database = open_core(paths, ports, settings, problem)
     way_in = open_way_in(core, settings)
+    media = SystemMedia(paths, ports.rehearsed)
+    daemon = Daemon(paths, core, settings, before_turn, open_link(core, settings, way_in), way_in)
+    daemon.answers = answers_of(core, settings, media, daemon.begin_again)
     try:
-        asyncio.run(
-            Daemon(paths, core, settings, before_turn, open_link(core, settings, way_in), way_in).run()
-        )
+        asyncio.run(daemon.run())
     finally:
+        media.close()
         leaves = leaving(core.store) if core.store is not None else None
         if core.store is not None and leaves is not None:
             _leave(core, leaves)
@@ -199,8 +227,7 @@ def main(
         if leaves is not None:
             # The lock lies in the runtime directory, which therefore goes last: until then no other agent can begin here.
             remove(core.ports, (*(() if leaves.keep_state else (paths.state,)), paths.runtime))
-        os.close(lock)
-    return Exit.OK
+    return daemon.begins_again and leaves is None
 
 
 def _leave(core: Core, leaves: Leaving) -> None:

@@ -75,7 +75,15 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
         pods,
         link,
         membership(evidence.enrolment),
+        _answers(evidence),
+        evidence.ups,
     )
+
+
+def _answers(evidence: Evidence) -> tuple[object, ...]:
+    """Return what of an answer file moves: which one it is, how far it has come, and what stands in its way."""
+    seen = evidence.answers
+    return (seen.state, seen.sha256, seen.waits_for, *(one.code for one in seen.findings)) if seen else ()
 
 
 def _loads(usage: NodeUsage) -> tuple[object, ...]:

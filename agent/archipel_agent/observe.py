@@ -12,21 +12,32 @@ from datetime import datetime
 from pathlib import Path
 
 from archipel_agent import clocks
-from archipel_agent.checks.base import Evidence, Wishes
+from archipel_agent.checks.base import BackupSeen, Evidence, Wishes
+from archipel_agent.checks.iptables import copies_rules
+from archipel_agent.firewall.files import boot_file
+from archipel_agent.host import boot_line
+from archipel_agent.host.board import Board, board
+from archipel_agent.host.boot_line import BootLine
 from archipel_agent.k3s import restarts, view
 from archipel_agent.k3s.certificates import Certificate, certificates, first_to_end
 from archipel_agent.k3s.config import KERNEL_SETTINGS
-from archipel_agent.k3s.files import empty_files
+from archipel_agent.k3s.files import datastore, empty_files
+from archipel_agent.k3s.pod_logs import last_words
 from archipel_agent.k3s.restarts import Window
+from archipel_agent.k3s.unpacked import broken_programs, unpacked
 from archipel_agent.k3s.view import ClusterView
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
+from archipel_agent.power.watchdog import watchdog
 from archipel_agent.state.store import Store
+from archipel_agent.upkeep import NO_UPS, Upkeep
+from archipel_contract.answers import AnswersStatus
 from archipel_contract.facts import NodeFacts
 from archipel_contract.site import SiteDocument
 from archipel_contract.status import ClusterStatus, EnrolmentStatus, K3sStatus, LinkStatus, ServiceState
 
 LOG_LINES = 2000
+HEALING_STOPPED = "healing_stopped"  # kept by `healing`, for the check of that name
 MODULES = ("br_netfilter", "overlay", "vxlan", "nf_conntrack", "iptable_nat", "iptable_filter")
 CONTAINERD_LOG_TAIL = 64 << 10
 OTHER_CLUSTERS = {"k3s", "k3s-server", "k3s-agent", "kubelet", "kubelite", "k0s", "rke2"}
@@ -52,6 +63,10 @@ class World:
     restart_window: Window | None = None  # when k3s may be restarted by itself
     link: Callable[[], LinkStatus] = LinkStatus  # how the link stands; a LinkStatus() is one that is off
     enrolment: Callable[[], EnrolmentStatus] = EnrolmentStatus  # how this machine stands with its fleet
+    answers: Callable[[], AnswersStatus] = AnswersStatus  # how the answer file stands
+
+    backup: Callable[[], BackupSeen | None] = lambda: None  # how its backups stand
+    upkeep: Upkeep | None = None  # what looks after medium and power between turns
 
     def site(self) -> SiteDocument | None:
         """Return the site document in force: the current one, or the one a running `up` is bringing about."""
@@ -72,10 +87,11 @@ def glance(
     site = world.site()
     time = clocks.trusted(world.store, ports.clock, ports.machine.clock_synchronized(), known.facts.has_rtc)
     k3s = ports.k3s.status()
+    usage = ports.machine.usage()
     return Evidence(
         now=ports.clock.now(),
         facts=known.facts,
-        usage=ports.machine.usage(),
+        usage=world.upkeep.shown(usage) if world.upkeep is not None else usage,
         clock=time.quality,
         time=time,
         not_before=time.floor,
@@ -88,6 +104,8 @@ def glance(
         settings_problem=world.settings_problem,
         link=world.link(),
         enrolment=world.enrolment(),
+        answers=world.answers(),
+        ups=world.upkeep.ups() if world.upkeep is not None else NO_UPS,
     )
 
 
@@ -107,26 +125,71 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
     used = binary or (Path(seen.site.k3s.path) if seen.site else None) or ports.runner.find("k3s")
     version, problem = _version(ports, used)
     held = certificates(ports.disk, paths) if seen.site else None
+    iptables = _iptables(ports)
     return replace(
-        with_certificates(seen, world, held),
+        _with_firewall(with_certificates(seen, world, held), ports, paths),
         wishes=wishes or Wishes(),
         k3s_log=ports.k3s.log(LOG_LINES) if seen.site else None,
         containerd_log=_tail(ports, paths.k3s_data / "agent/containerd/containerd.log")
         if seen.site
         else None,
+        backup=_backups(ports, world),
+        drift=_drift(ports, paths, seen.site) if seen.site and seen.site.adopted else None,
+        flash=world.upkeep.flash() if world.upkeep is not None else None,
+        watchdog=watchdog(ports.disk, paths),
         empty_files=tuple(str(path) for path in empty_files(ports.disk, paths)) if seen.site else None,
+        broken_programs=_broken(ports, paths) if seen.k3s.state is ServiceState.FAILING else (),
+        healing_stopped=(world.store.value(HEALING_STOPPED) or "") if world.store else None,
         listeners=ports.machine.listeners(),
         modules={name: ports.machine.has_module(name) for name in MODULES},
         disks={"data": ports.disk.space(paths.k3s_data), "state": ports.disk.space(paths.state)},
-        iptables=_iptables(ports),
+        iptables=iptables,
         resolv_conf=_text(ports, paths.at("etc/resolv.conf")),
         resolv_conf_upstream=_text(ports, paths.at("run/systemd/resolve/resolv.conf")) or "",
         kernel_command_line=_text(ports, Path("/proc/cmdline")),
+        pod_words=last_words(ports.disk, ports.runner, paths, seen.cluster.pods) if seen.cluster else (),
+        board=_board(ports, seen, iptables),
+        datastore=datastore(ports.disk, paths) if seen.site else "",
+        boot_line=_boot_line(ports, paths) if seen.facts.raspberry_pi else None,
         foreign_k3s=foreign(ports, paths, seen),
         binary=version,
         binary_problem=problem,
         k3s_drop_ins=_drop_ins(ports, paths),
         userland_bits=64 if sys.maxsize > 1 << 32 else 32,
+    )
+
+
+def _drift(ports: Ports, paths: Paths, site: SiteDocument) -> tuple[str, ...]:
+    from archipel_agent.k3s import drift, drift_seen  # noqa: PLC0415 - only an adopted site pays for it
+
+    return tuple(drift.line(one) for one in drift_seen.seen(ports, paths, site))
+
+
+def _backups(ports: Ports, world: World) -> BackupSeen | None:
+    """Return how backups stand; where they go to a directory, also which of its devices hold k3s' data, too."""
+    seen = world.backup()
+    if seen is None or not seen.planned or not seen.place.startswith("/"):
+        return seen
+    from archipel_agent.flash.device import devices_of  # noqa: PLC0415 - only where backups go to a directory
+
+    held = devices_of(ports.disk, world.paths, world.paths.k3s_data)
+    shared = set(held).intersection(devices_of(ports.disk, world.paths, Path(seen.place)))
+    return replace(seen, same_disk=tuple(sorted(shared)))
+
+
+def _with_firewall(seen: Evidence, ports: Ports, paths: Paths) -> Evidence:
+    """Return the evidence with the firewall in it, where one is kept on."""
+    if not ports.disk.exists(boot_file(paths)):
+        return replace(seen, firewall_kept=False)
+    from archipel_agent.firewall import asking  # noqa: PLC0415 - a machine without a firewall must not pay for its rules
+
+    network = seen.site.network if seen.site else None
+    networks = (network.cluster_cidr, network.service_cidr) if network else asking.CLUSTER_NETWORKS
+    return replace(
+        seen,
+        firewall_kept=True,
+        firewall_declared=asking.is_declared(ports.disk, paths, networks),
+        firewall=asking.stand(ports.runner),
     )
 
 
@@ -143,6 +206,11 @@ def with_certificates(
     at = restarts.next_time(span, world.node_id, nodes, local or seen.now.astimezone()) if span else None
     tried = restarts.was_tried(memory, first.ends, seen.k3s.started_at)
     return replace(seen, certificates=held, restart_at=at, restart_tried=tried)
+
+
+def _broken(ports: Ports, paths: Paths) -> tuple[str, ...]:
+    places = unpacked(ports.disk, paths)
+    return tuple(str(path) for place in places for path in broken_programs(ports.disk, place))
 
 
 def _version(ports: Ports, binary: Path | None) -> tuple[str | None, str]:
@@ -178,6 +246,25 @@ def foreign(ports: Ports, paths: Paths, seen: Evidence) -> tuple[str, ...]:
 def _text(ports: Ports, path: Path) -> str | None:
     try:
         return ports.disk.read(path).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _board(ports: Ports, seen: Evidence, iptables: str | None) -> Board:
+    """Read what only the doctor asks for; rules are counted only where the version is known to copy them."""
+    return board(
+        ports.disk,
+        ports.runner,
+        is_pi=seen.facts.raspberry_pi,
+        kernel=seen.facts.kernel,
+        root_is_card=ports.disk.space(Path("/")).kind in ("sd", "emmc"),
+        count_rules=seen.site is not None and copies_rules(iptables or ""),
+    )
+
+
+def _boot_line(ports: Ports, paths: Paths) -> BootLine | None:
+    try:
+        return boot_line.read(ports.disk, paths)
     except OSError:
         return None
 

@@ -182,3 +182,13 @@ def identity_of(paths: Paths) -> IdentityPaths:
 def token_file(paths: Paths) -> Path:
     """Return where a token to enrol with is left for the agent, by an image or by hand."""
     return paths.settings / "enrol.token"
+
+
+def time_servers(paths: Paths) -> Path:
+    """Return the file for the time servers that an answer file names, read by systemd-timesyncd."""
+    return paths.at("etc/systemd/timesyncd.conf.d/90-archipel.conf")
+
+
+def boot_places(paths: Paths) -> tuple[Path, ...]:
+    """Return where boot partitions are mounted: Raspberry Pi OS and Debian from 12 on, before that, and UEFI."""
+    return (paths.at("boot/firmware"), paths.at("boot"), paths.at("boot/efi"))

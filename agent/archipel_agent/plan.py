@@ -18,6 +18,10 @@ from archipel_contract.status import K3sStatus, ServiceState
 
 FIRST_DELAY_SECONDS = 5.0  # systemd's RestartSec in our unit of k3s
 LONGEST_DELAY_SECONDS = 300.0
+BY_HAND = (
+    "hand"  # who keeps a k3s that was adopted from whoever started it: only they can start it again as it was
+)
+OTHERS = ("systemd", BY_HAND)
 
 
 class Act(StrEnum):
@@ -45,7 +49,7 @@ def plan(
     site: SiteDocument | None, k3s: K3sStatus, last_start: datetime | None, now: datetime
 ) -> tuple[Action, ...]:
     """Return what to do; `last_start` is when a turn last started k3s."""
-    if site is None or site.desired is Desired.STOPPED or k3s.kept_by == "systemd":
+    if site is None or site.desired is Desired.STOPPED or k3s.kept_by in OTHERS:
         return ()
     if k3s.state not in (ServiceState.STOPPED, ServiceState.FAILING) or k3s.pid is not None:
         return ()
@@ -70,6 +74,8 @@ def plan_restart(
     if span is None or first is None or site is None or site.desired is Desired.STOPPED:
         return ()
     if time is None or not time.checks_dates or time.quality is ClockQuality.WRONG:
+        return ()
+    if evidence.k3s.kept_by == BY_HAND:
         return ()
     if evidence.k3s.state is not ServiceState.RUNNING or not (evidence.cluster and evidence.cluster.ready):
         return ()

@@ -4,12 +4,13 @@
 All calls block; they are made from worker threads, never from the event loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
 from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.status import EnrolmentStatus, K3sStatus
 
@@ -84,8 +85,28 @@ class Disk(Protocol):
         """Copy a file of any size into place, all or nothing."""
         ...
 
+    def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
+        """Replace `path` by the pieces one after the other, all or nothing; what taking a piece raises leaves nothing.
+
+        For contents that do not fit into memory.
+        """
+        ...
+
+    def size(self, path: Path) -> int:
+        """Return how many bytes a file holds; raise FileNotFoundError if there is none."""
+        ...
+
+    def part(self, path: Path, offset: int, length: int) -> bytes:
+        """Return that part of a file, shorter at its end; raise FileNotFoundError if there is none."""
+        ...
+
     def link(self, target: Path, path: Path) -> None:
         """Make `path` a symbolic link to `target`, replacing a link that is there."""
+        ...
+
+    def move(self, path: Path, target: Path) -> None:
+        """Give a file or a directory another name in the same directory, all or nothing; what had that name must be gone
+        before (FileExistsError)."""
         ...
 
     def make_directory(self, path: Path, mode: int = 0o755) -> None:
@@ -363,6 +384,18 @@ class Enrolment(Protocol):
         """Begin to enrol by a link; `again` also where this machine is enrolled. Raises service.Refused."""
         ...
 
+    def leave(self) -> None:
+        """Leave the fleet, or what was begun to come into one. Raises service.Refused."""
+        ...
+
+    def request(self) -> VoucherRequest:
+        """Return what another node has to know to vouch for this one. Raises service.Refused."""
+        ...
+
+    def vouch(self, wish: VoucherWish) -> VoucherGiven:
+        """Vouch for another node. Raises service.Refused."""
+        ...
+
 
 class Uplink(Protocol):
     """The link to the fleet, as the process that keeps it sees it."""
@@ -377,6 +410,54 @@ class Uplink(Protocol):
 
     def stop(self) -> None:
         """Say good-bye and keep what was not acknowledged."""
+        ...
+
+
+Mark = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mounted file system; a later one at the same point hides an earlier one."""
+
+    point: Path
+    filesystem: str
+    is_removable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingBoot:
+    """A boot partition that should be mounted and is not."""
+
+    place: Path
+    says: str  # who says so: /etc/fstab, or the board
+
+
+class Media(Protocol):
+    """What is mounted, for whoever looks for answer files. Every call is cheap enough for each turn."""
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return what is mounted; the same object as long as nothing changed."""
+        ...
+
+    def mark(self, path: Path) -> Mark | None:
+        """Return what changes when a file does, its size in bytes first; None if it is not there or cannot be looked at."""
+        ...
+
+    def missing_boot(self) -> MissingBoot | None:
+        """Return the boot partition that this machine should have mounted, and has not."""
+        ...
+
+
+class UpsSilent(Exception):
+    """A UPS server was not heard; the message says why in one line."""
+
+
+class Ups(Protocol):
+    """One question to a UPS server over TCP."""
+
+    def ask(self, host: str, port: int, question: bytes, end: bytes, limit: int) -> bytes:
+        """Return the answer up to `end`, to a line that begins with `ERR `, or to `limit` bytes; raise UpsSilent."""
         ...
 
 
@@ -397,4 +478,5 @@ class Ports:
     kube: KubeApi
     fetcher: Fetcher
     privileged: Privileged
+    ups: Ups | None = None  # None: nobody can be asked
     rehearsed: bool = False

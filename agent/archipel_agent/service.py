@@ -7,6 +7,7 @@ worker thread.
 from collections.abc import Callable
 from typing import Protocol
 
+from archipel_contract.answers import AnswersStatus, AnswersWish
 from archipel_contract.api import (
     AccessRole,
     Alive,
@@ -18,6 +19,9 @@ from archipel_contract.api import (
     Kubeconfig,
     LogLines,
     Problem,
+    VoucherGiven,
+    VoucherRequest,
+    VoucherWish,
 )
 from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import Finding
@@ -37,7 +41,39 @@ class Refused(Exception):
         self.problem = Problem(error=error, message=message, remedy=remedy, finding=finding)
 
 
-class AgentService(Protocol):
+class MembershipService(Protocol):
+    """What the agent does about its fleet."""
+
+    def enrolment(self) -> EnrolmentStatus:
+        """Return whether this machine belongs to a fleet, and how far it has come on the way there."""
+        ...
+
+    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
+        """Begin to enrol; 400 for a link that is none, 409 where this machine is enrolled and `again` is not set."""
+        ...
+
+    def leave_fleet(self, asked_by: str) -> EnrolmentStatus:
+        """Leave the fleet: keys are wiped, the cluster runs on; 409 where this machine belongs to none."""
+        ...
+
+    def voucher_request(self) -> VoucherRequest:
+        """Return what another node has to know to vouch for this machine; 409 where it is enrolled."""
+        ...
+
+    def vouch(self, wish: VoucherWish, asked_by: str) -> VoucherGiven:
+        """Vouch for another machine of this site; 409 where this one cannot."""
+        ...
+
+    def answers(self) -> AnswersStatus:
+        """Return which answer file is in force, and what came of it."""
+        ...
+
+    def apply_answers(self, wish: AnswersWish, asked_by: str) -> AnswersStatus:
+        """Apply an answer file; what is wrong with it is in the answer."""
+        ...
+
+
+class AgentService(MembershipService, Protocol):
     """The agent as its API sees it. Every method raises Refused when it cannot answer."""
 
     def alive(self, role: AccessRole) -> Alive:
@@ -90,14 +126,6 @@ class AgentService(Protocol):
 
     def audit(self, lines: int, verify: bool) -> AuditPage:
         """Return the last entries of the audit journal; with `verify`, whether the whole chain holds."""
-        ...
-
-    def enrolment(self) -> EnrolmentStatus:
-        """Return whether this machine belongs to a fleet, and how far it has come on the way there."""
-        ...
-
-    def enrol(self, wish: EnrolmentWish, asked_by: str) -> EnrolmentStatus:
-        """Begin to enrol; 400 for a link that is none, 409 where this machine is enrolled and `again` is not set."""
         ...
 
     def kubeconfig(self) -> Kubeconfig:

@@ -54,10 +54,15 @@ class Settings:
     """The HTTP proxy through which brokers are reached, such as http://proxy.example:3128; empty: directly."""
 
     link_mode: str = "always-on"
-    """When there is a link: always-on, or dial-in, which connects on schedule and hangs up once all is said."""
+    """When there is a link: always-on, or dial-in, which speaks on schedule and is silent in between."""
 
     link_every: float = 3600.0
     """Seconds between two calls in link mode dial-in."""
+
+    link_hold: str = "auto"
+    """Whether the line of dial-in is kept between two calls: auto, in silence where the way lets it live; or never, which
+    hangs up after each call.
+    """
 
     metrics_every: float = 300.0
     """Seconds for which samples are averaged into one point that is sent to the fleet."""
@@ -76,9 +81,50 @@ class Settings:
     itself.
     """
 
+    self_healing: str = "on"
+    """Whether the agent may repair by itself what loses no data (a k3s that hangs, empty files, a full disk): on or off."""
+
+    self_healing_per_hour: str = "3"
+    """How many repairs the agent may begin by itself until all was well for an hour; then it stops and says so. 1 to 20."""
+
     link_patience: float = 3600.0
     """Seconds within which samples must be acknowledged on a link that always stands, so that one answer does for many of
     them; at most the time of twelve points. 0 wants an answer to each."""
+
+    answers: str = "on"
+    """Where answer files (archipel.toml) are looked for: on, or boot (never on removable media), or off (only by hand)."""
+
+    answers_places: str = ""
+    """Further directories where an answer file may lie, with commas between."""
+
+    backup_to: str = ""
+    """Where backups go by themselves: /media/usb/backups, sftp://user@host/directory, s3://bucket/place; empty: nowhere."""
+
+    backup_every: float = 86400.0
+    """Seconds between two backups that are made by themselves; one that was missed is made up once."""
+
+    backup_keep: str = "7+8"
+    """How many backups of the site stay at the target: the newest 7, and of the older ones each seventh, 8 of them."""
+
+    backup_volumes: str = "on"
+    """Whether persistent volumes go into a backup: on or off. Their files are copied while pods go on writing."""
+
+    backup_recipients: str = ""
+    """Public halves of recovery keys (age1...) with commas between, besides those in backup-recipients.txt."""
+
+    write_budget_mb_per_day: str = "auto"
+    """Megabytes a day that may be written to the device with the site's data before a finding says so. auto: what lets it
+    last five years by its kind and size; 0: no bound.
+    """
+
+    ups: str = ""
+    """The UPS that feeds this machine: name@host of a server of the Network UPS Tools (rack@127.0.0.1); empty: none."""
+
+    ups_patience: float = 0.0
+    """Seconds on battery after which the machine shuts down in order though the battery is not low yet; 0: only when low."""
+
+    hardware_watchdog: str = "auto"
+    """Whether the machine restarts by its own hardware when the system hangs: auto, where it has a watchdog; or off."""
 
     log_level: str = "INFO"
     """How much the agent writes to its log: DEBUG, INFO, WARNING or ERROR."""
@@ -96,18 +142,35 @@ LEAST = {
     "link_patience": 0.0,
     "link_every": 10.0,  # a hello with its answers takes a few seconds over a slow line
     "metrics_every": 1.0,
+    "backup_every": 300.0,
+    "ups_patience": 0.0,
 }
+UPS_FORM = r"|[A-Za-z0-9_.-]{1,64}@(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253})(:\d{1,5})?"
 REMOTE_VERBS = ("logs", "doctor", "support", "restart", "kubectl", "decommission")
 FORMS = {
     "restart_window": (
         re.compile(r"|((?:[01]\d|2[0-3]):[0-5]\d)-(?!\1)(?:[01]\d|2[0-3]):[0-5]\d"),
         "empty or two times such as 02:00-04:00",
-    )
+    ),
+    "self_healing_per_hour": (re.compile(r"[1-9]|1\d|20"), 'a number from "1" to "20"'),
+    "write_budget_mb_per_day": (re.compile(r"auto|\d{1,8}"), 'auto or a number such as "2000"'),
+    "ups": (re.compile(UPS_FORM), "empty or name@host, such as rack@127.0.0.1"),
+    "backup_keep": (re.compile(r"[1-9]\d{0,3}(\+\d{1,3})?"), "a number, or two such as 7+8"),
+    "backup_to": (re.compile(r"|/.+|(sftp|s3)://.+"), "a directory, sftp://... or s3://..."),
+    "backup_recipients": (
+        re.compile(r"|\s*age1[a-z0-9]+(\s*,\s*age1[a-z0-9]+)*\s*"),
+        "public halves of recovery keys, which begin with age1",
+    ),
 }
 CHOICES = {
+    "self_healing": ("on", "off"),
+    "hardware_watchdog": ("auto", "off"),
     "remote": ("on", "off"),
     "two_signatures": ("on", "off"),
+    "backup_volumes": ("on", "off"),
     "link_mode": ("always-on", "dial-in"),
+    "answers": ("on", "boot", "off"),
+    "link_hold": ("auto", "never"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
     "language": ("en", "de"),
 }
@@ -148,6 +211,15 @@ def _file(path: Path) -> dict[str, object]:
         raise SettingsInvalid(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{path} is not TOML: {error}") from error
+
+
+def is_usable(name: str, value: object) -> bool:
+    """Whether the setting `name` takes `value`."""
+    try:
+        _checked(name, value, name)
+    except SettingsInvalid:
+        return False
+    return True
 
 
 def _checked(name: str, value: object, place: str) -> object:

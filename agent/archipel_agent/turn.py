@@ -5,6 +5,7 @@ once an hour, because it costs processes and flash.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -44,8 +45,10 @@ LASTING_SECONDS = 60.0  # reading facts and kernel settings is half the cost of 
 class Turner:
     """Takes turns, and remembers between them only what can be seen again."""
 
-    def __init__(self, ports: Ports, world: World, node_id: str) -> None:
-        """Look at `world` through `ports`."""
+    def __init__(
+        self, ports: Ports, world: World, node_id: str, may_act: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Look at `world` through `ports`; `may_act` is asked once more right before k3s is started or ended."""
         self._ports = ports
         self._world = world
         self._node_id = node_id
@@ -62,6 +65,7 @@ class Turner:
         self._sentence = ""
         self._last: tuple[float, Evidence] | None = None
         self._certificates: tuple[Certificate, ...] | None = None  # as a closer look last read them
+        self._may_act = may_act
 
     def is_still(self, longest: float = REST_SECONDS) -> bool:
         """Whether the last turn's report surely still holds: all was well, and nothing of what can be seen for next to
@@ -84,6 +88,10 @@ class Turner:
     def _has_not_moved(self, seen: Evidence) -> bool:
         if judge.membership(self._world.enrolment()) != judge.membership(seen.enrolment):
             return False
+        if self._world.answers() != seen.answers:
+            return False
+        if self._world.upkeep is not None and self._world.upkeep.ups() != seen.ups:
+            return False
         link = self._world.link()
         if seen.link is not None and (link.state, link.code) != (seen.link.state, seen.link.code):
             return False
@@ -95,7 +103,15 @@ class Turner:
     @property
     def results(self) -> tuple[CheckResult, ...]:
         """What the checks said when they last looked."""
-        return self._results
+        return tuple(
+            replace(
+                one,
+                findings=tuple(replace(each, since=self._since.get(each.code, "")) for each in one.findings),
+            )
+            if one.findings
+            else one
+            for one in self._results
+        )
 
     def turn(self, job: str = "", close: bool = False, watched: bool = False) -> Report:
         """Take one turn; `job` is the id of the running job, `close` asks for a closer look.
@@ -167,6 +183,8 @@ class Turner:
         return tuple(self._do(action, evidence) for action in actions)
 
     def _do(self, action: Action, evidence: Evidence) -> str:
+        if not self._may_act():  # a job has begun since this turn did, and k3s is its to start
+            return "left k3s to the job"
         again = action.act is Act.RESTART_K3S
         first, store = first_to_end(evidence.certificates or ()), self._world.store
         self._started = self._ports.clock.now()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from archipel_contract.answers import AnswersStatus, AnswersWish
 from archipel_contract.audit import ChainHead, Entry
 from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import CheckResult, Finding
@@ -99,6 +100,32 @@ class EnrolmentWish:
 
     link: str
     again: bool = False  # also where this machine is enrolled already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherRequest:
+    """What a new machine gives another node of its site, so that this one vouches for it at the fleet."""
+
+    node_id: str
+    key_id: str  # of the key it enrols with
+    hostname: str = ""
+    site_id: str = ""  # empty while it is no site's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherWish:
+    """To vouch for another machine."""
+
+    request: VoucherRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherGiven:
+    """A voucher, as the link by which the other machine enrols. It holds for seven days, and for that machine's key only."""
+
+    link: str
+    node_id: str
+    fleet: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +305,48 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         request=EnrolmentWish,
         response=EnrolmentStatus,
         summary="Begin to enrol with a fleet; answers at once, `enrolment` tells how it goes. 409 where it is enrolled.",
+    ),
+    Endpoint(
+        name="leave_fleet",
+        method="POST",
+        path="/v1/enrolment/leave",
+        role=AccessRole.OWNER,
+        response=EnrolmentStatus,
+        summary="Leave the fleet: its keys are wiped here, the cluster runs on. 409 where this machine belongs to none.",
+    ),
+    Endpoint(
+        name="voucher_request",
+        method="POST",
+        path="/v1/enrolment/request",
+        role=AccessRole.TECHNICIAN,
+        response=VoucherRequest,
+        summary="What another node of the site has to know to vouch for this machine.",
+    ),
+    Endpoint(
+        name="vouch",
+        method="POST",
+        path="/v1/enrolment/voucher",
+        role=AccessRole.TECHNICIAN,
+        request=VoucherWish,
+        response=VoucherGiven,
+        summary="Vouch at the fleet for another machine of this site; 409 where this one cannot.",
+    ),
+    Endpoint(
+        name="answers",
+        method="GET",
+        path="/v1/answers",
+        role=AccessRole.VIEW,
+        response=AnswersStatus,
+        summary="Which answer file (archipel.toml) is in force, what came of it and what did not; secrets hidden.",
+    ),
+    Endpoint(
+        name="apply_answers",
+        method="POST",
+        path="/v1/answers",
+        role=AccessRole.OWNER,
+        request=AnswersWish,
+        response=AnswersStatus,
+        summary="Apply an answer file that lies on this machine; `answers` tells how it goes.",
     ),
     Endpoint(
         name="kubeconfig",

@@ -112,6 +112,7 @@ class Throttling:
     capped: bool | None = None
     throttled: bool | None = None
     under_voltage_since_boot: bool | None = None
+    throttled_since_boot: bool | None = None  # capped or throttled, by heat or for lack of voltage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,3 +128,7 @@ class NodeUsage:
     temperature_c: float | None = None
     uptime_seconds: float | None = None
     throttling: Throttling = Throttling()
+    written_mb_per_day: int | None = None  # to the device with k3s' data, over the last day of running time
+    written_mb_per_day_week: int | None = None  # over the last seven
+    wear_percent: int | None = None  # how much of its life that device says it has used
+    supply: str = ""  # of a UPS: line, battery, low or unknown; empty where none is set

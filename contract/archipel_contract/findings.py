@@ -28,11 +28,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A repair the agent can do itself, as a job with the verb `fix`."""
+    """A repair the agent can do itself, as a job with the verb `fix`.
+
+    What it will do, and how that is taken back, stands in the catalogue beside the finding's other sentences (`plan`,
+    `undo`), so that a report does not carry it.
+    """
 
     code: str
-    restarts: bool = False  # whether k3s or the machine restarts
+    restarts: bool = False  # whether k3s restarts
     usual_seconds: int = 0
+    reboots: bool = False  # whether it takes effect only once somebody restarts the machine
+    undo: bool = False  # whether `archipel doctor --undo CODE` takes it back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from the last one it saw.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from archipel_contract.adoption import Difference
+from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import Finding
 
 
@@ -18,7 +20,14 @@ class Verb(StrEnum):
     REMOVE = "remove"
     FIX = "fix"
     SUPPORT = "support"
+    IMPORT = "import"  # of a bundle
+    FIREWALL = "firewall"  # what may come in to the machine
+    BACKUP = "backup"
+    DRILL = "drill"  # a backup is restored for practice
+    RESTORE = "restore"  # this machine becomes the site of a backup
     RESTART = "restart"  # k3s ends and starts again; pods go on meanwhile
+    ADOPT = "adopt"  # a k3s that is here already becomes a site, untouched
+    LEAVE = "leave"  # and is given back
 
 
 class JobState(StrEnum):
@@ -118,9 +127,32 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupContents:
+    """What the beginning of a backup says of it; that the rest is whole is only known once all of it was read."""
+
+    site_id: str
+    site_name: str
+    node_name: str
+    sequence: int
+    made_at: str
+    clock: ClockQuality  # how far the clock was trusted that said so
+    age_seconds: float | None  # by this machine's clock; None where that is earlier
+    agent_version: str
+    k3s_version: str
+    k3s_here: str  # the k3s that would run; empty where the one of the backup would be fetched
+    architecture: str
+    datastore: str
+    size: int  # bytes laid out
+    volumes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a job would do if it were started now; nothing has been changed."""
 
     verb: Verb
     steps: tuple[PlannedStep, ...]
     findings: tuple[Finding, ...] = ()
+    backup: BackupContents | None = None  # of `restore`: what would be restored, where it could be opened
+    drift: tuple[Difference, ...] = ()  # of `adopt`: where what is differs from what `up` would have written

@@ -170,7 +170,8 @@ CONVERSATION = """\
 1. The node connects with a clean session, its node id as client id, and a will: the retained message `presence` with
    `connected` false and the number of this connection.
 2. It subscribes to its `down/#` and to the controller's presence, and publishes `presence` with `connected` true. A node
-   that dials in subscribes to its `down/#` only: its `hello` says that the call stands, and its will that it is over.
+   that dials in says by its `hello` that a line stands and by its will that it is gone; it publishes no `presence`, and
+   hears the controller's only where it keeps its line between two calls.
 3. It sends `hello`, and again with growing pauses until `welcome` names its connection. Until then it sends nothing else.
 4. After the welcome it sends what is in its outbox: first the state (whole, or as a delta where the welcome's hash is the
    state it last had acknowledged), then results and gaps, events, and metrics; within a lane in the order of sequences.
@@ -183,8 +184,10 @@ CONVERSATION = """\
    answered by `ask` with `full`.
 8. `incarnation` in the welcome names the life of the controller's database. When it is another than before, the
    controller was restored from a copy: the node offers again what it still keeps, and declares what it does not.
-9. A node that dials in on schedule waits for the acknowledgements and hangs up without a farewell, so that the broker sends
-   its will. One that is always on sends `presence` with `connected` false before it leaves in order.
+9. A node that dials in on schedule waits for the acknowledgements. Then it either keeps the line in silence, with a
+   keepalive longer than its period, and says what there is at the next call without another hello (or a hello where there is
+   nothing); or it hangs up without a farewell, so that the broker sends its will. One that is always on sends `presence`
+   with `connected` false before it leaves in order.
 
 The will of an old connection may arrive after a new one stands; its `connection` is smaller and it is ignored. Contact is
 judged by when messages arrive, never by the node's clock.

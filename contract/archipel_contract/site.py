@@ -77,3 +77,6 @@ class SiteDocument:
     components: tuple[str, ...] = DEFAULT_COMPONENTS
     desired: Desired = Desired.RUNNING
     schema: int = 1
+    adopted: bool = (
+        False  # k3s, its unit and its settings were here before us: they are looked at, never written
+    )

@@ -213,6 +213,21 @@ class EnrolmentStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupStatus:
+    """How this site's backups stand: the last that arrived, for whom it was sealed, and the last drill."""
+
+    planned_to: str = ""  # where they go by themselves; empty for nowhere
+    sequence: int = 0  # of the last that arrived; 0 before the first
+    at: str = ""
+    place: str = ""
+    owner_keys: int = 0  # recovery keys of the owner, and of the fleet, that open it
+    fleet_keys: int = 0
+    drilled_at: str = ""  # when one was last restored for practice; empty for never
+    drilled_sequence: int = 0
+    problem: str = ""  # why the last try failed; empty once one arrived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything the person in front of the machine wants to know, as of `at`."""
 
@@ -229,3 +244,4 @@ class Report:
     link: LinkStatus = LinkStatus()
     did: tuple[str, ...] = ()  # what the agent did by itself in the last turn, one sentence each
     enrolment: EnrolmentStatus = EnrolmentStatus()
+    backup: BackupStatus | None = None  # None where the machine is no site, or that is not known

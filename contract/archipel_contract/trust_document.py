@@ -8,6 +8,7 @@ versions from the one it has. A device takes its first one from its enrolment, o
     keys       what each controller's and operator's key may do, and until when
     authorities  certificates (PEM) of the CAs that issue device and server certificates, newest first
     revoked    ids of keys that must not be heeded any more, whatever else is said of them
+    recovery   public halves (age1...) of the fleet's recovery keys: devices seal their backups for these, too
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Delegation:
     public: str  # text of `keys.PublicKey`
     name: str
     role: KeyRole
-    may: tuple[str, ...]  # `talk`, `document`, `command:logs`, `command:*`
+    may: tuple[str, ...]  # `talk`, `document`, `command:logs`, `command:*`, `bundle`
     sites: tuple[str, ...] = ()  # site ids it is limited to; empty: all
     not_before: int = 0
     expires: int = FOREVER
@@ -67,3 +68,4 @@ class TrustDocument:
     revoked: tuple[str, ...] = ()
     name: str = ""  # of the fleet, for people
     format: int = FORMAT
+    recovery: tuple[str, ...] = ()  # age recipients; for whom sites' backups are sealed beside their owners

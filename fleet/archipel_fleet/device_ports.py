@@ -125,7 +125,9 @@ class DeviceChanges(Protocol):
         ...
 
     def revoked(self, now: int) -> tuple[int, ...]:
-        """Return the serial numbers of revoked certificates that have not ended long ago, for brokers."""
+        """Return the serial numbers of certificates no broker should take: revoked ones that have not ended long ago,
+        and those of a key that its device has replaced.
+        """
         ...
 
     def add_token(self, token: TokenRow) -> None:

@@ -98,6 +98,8 @@ class Addressee:
     veto: tuple[str, ...] = ()
     identified: bool = False
     """Whether it has ever spoken with an identity: else it heeds no orders."""
+    ended: str = ""
+    """`revoked` or `decommissioned`, where its key is not heeded any more: then no order reaches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

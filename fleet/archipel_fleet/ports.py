@@ -106,7 +106,13 @@ class Keys(Protocol):
 
     @property
     def authority(self) -> Authority:
-        """The CA that issues certificates of devices and servers."""
+        """The CA that issues certificates of devices: the newest one."""
+        ...
+
+    @property
+    def shown_authority(self) -> Authority:
+        """The CA that issues certificates of our servers: what a device that knows one CA only can verify them by. While CAs
+        are exchanged that is the older one."""
         ...
 
 

@@ -57,6 +57,14 @@ def test_a_person_sets_a_clock_that_started_in_1970_and_it_is_plausible_then(
     assert node.clock_floor == "2026-12-22T07:00:00Z"
 
 
+def test_who_set_the_clock_stands_in_the_chained_journal(core: Core) -> None:
+    core.set_clock(ClockWish(at=RIGHT.isoformat()), "anna")
+    page = core.audit(10, verify=True)
+    [entry] = [one for one in page.entries if one.action == "clock:set"]
+    assert (entry.actor, entry.outcome, entry.detail) == ("local:anna", "done", RIGHT.isoformat())
+    assert page.verified
+
+
 def test_a_clock_that_a_time_server_keeps_is_not_set(core: Core, machine: Rehearsal) -> None:
     machine.world.state.synchronized = True
     clock = machine.ports.clock

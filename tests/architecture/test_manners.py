@@ -44,11 +44,20 @@ def test_no_file_names_a_place_that_exists_on_one_machine_only() -> None:
 
 @pytest.mark.parametrize("name", tree.PACKAGES)
 def test_only_the_doors_write_to_the_disk(name: str) -> None:
-    # The disk; the logs of processes that outlive the agent; downloads, which are verified before anything is done with
-    # them; and SQLite, which writes its own files. The controller's are its data directory and the log of its broker.
+    # The disk, and whole trees of files for backups; the logs of processes that outlive the agent; downloads, which are
+    # verified before anything is done with them; the acceptance kit, which measures what a write costs on a scratch file;
+    # and SQLite, which writes its own files. The controller's are its data directory and the log of its broker.
     may_write = {
         f"archipel_agent/{door}.py"
-        for door in ("host/disk", "host/run", "host/fetch", "state/database", "link/outbox")
+        for door in (
+            "host/disk",
+            "host/tree",
+            "host/run",
+            "host/fetch",
+            "host/bench",
+            "state/database",
+            "link/outbox",
+        )
     } | {f"archipel_fleet/host/{door}.py" for door in ("files", "process")}
     modules = [
         module

@@ -1,6 +1,7 @@
 """The arithmetic of the published figures, and that every one of them is known by its name."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -100,3 +101,28 @@ def test_a_figure_nobody_knows_is_a_wrong_word(capsys: pytest.CaptureFixture[str
         program.main(["speed"])
     assert end.value.code == 2
     assert "there is no figure 'speed'" in capsys.readouterr().err
+
+
+def test_what_was_taken_with_certificates_and_without_is_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def named(name: str, value: float) -> Figure:
+        return replace(figure(value), name=name)
+
+    figures = {
+        "rate": lambda ground: named("rate", 1.5),
+        "rate-plain": lambda ground: named("rate-plain", 2.0),
+        "other": lambda ground: named("other", 1.0),
+    }
+    monkeypatch.setattr(program, "FIGURES", figures)
+    program.main([])
+    assert "without certificates" not in capsys.readouterr().out  # only on request
+    program.main(["--compare", "rate", "other"])
+    said = capsys.readouterr().out
+    assert "rate: 1.50 over mTLS, 2.00 without certificates, 0.75 times as much" in said
+    assert "other: " not in said and "3 of 3 bounds hold" in said
+
+
+def test_every_figure_without_certificates_has_its_twin() -> None:
+    plain = [name.removesuffix(program.PLAIN) for name in program.FIGURES if name.endswith(program.PLAIN)]
+    assert plain and set(plain) <= set(program.FIGURES)

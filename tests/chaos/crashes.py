@@ -20,6 +20,7 @@ def request(verb: Verb, key: str = "the-job", **options: str | bool | int | list
 
 UP = request(Verb.UP, "first-up", k3s=str(STICK))
 DOWN = request(Verb.DOWN, "first-down")
+RESTART = request(Verb.RESTART, "first-restart")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from archipel_agent.rehearsal.scenario import Scenario
 from archipel_agent.settings import Settings
 from archipel_agent.state.store import Store
 from archipel_agent.steps.base import Context
-from archipel_agent.steps.goodbye import UNIT, doomed
+from archipel_agent.steps.goodbye import UNIT
+from archipel_agent.steps.leaving import doomed
 from archipel_agent.steps.options import parse
 from archipel_agent.steps.story import story
 from archipel_contract.jobs import Job, JobRequest, JobState
@@ -154,6 +155,7 @@ class Node:
             settings=Settings(),
             store=self.store,
             node_id=self.store.value("node_id") or "",
+            job=job.id,
         )
         return Engine(job, story(job.verb, options), context, clock, lambda seen, _: watch(seen, clock))
 

@@ -1,7 +1,7 @@
 """The jobs that are crashed at every instant: each verb, way to get a k3s and kind of removal, and a stop at each step."""
 
 from archipel_contract.jobs import Verb
-from tests.chaos.crashes import DOWN, UP, Story, request
+from tests.chaos.crashes import DOWN, RESTART, UP, Story, request
 
 VERSION = "v1.36.2+k3s1"
 
@@ -21,6 +21,7 @@ STORIES = (
     ),
     Story(name="up with another k3s", request=request(Verb.UP, k3s=VERSION), before=(UP,)),
     Story(name="down", request=request(Verb.DOWN), before=(UP,)),
+    Story(name="restart", request=RESTART, before=(UP,)),
     Story(name="up after down", request=request(Verb.UP), before=(UP, DOWN)),
     Story(name="remove after down", request=request(Verb.REMOVE, what="everything"), before=(UP, DOWN)),
     Story(name="remove the agent only", request=request(Verb.REMOVE, what="agent-only"), before=(UP,)),

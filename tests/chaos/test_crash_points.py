@@ -11,7 +11,19 @@ from collections.abc import Callable
 import pytest
 
 from archipel_contract.jobs import JobState
-from tests.chaos.crashes import CUT, KILLED, Story, Tally, check, every_instant, expected, undisturbed
+from tests.chaos.crashes import (
+    CUT,
+    KILLED,
+    RESTART,
+    UP,
+    Story,
+    Tally,
+    check,
+    crash,
+    every_instant,
+    expected,
+    undisturbed,
+)
 from tests.chaos.node import Node
 from tests.chaos.stories import STORIES, stopped
 from tests.fakes.power import PowerCut
@@ -84,6 +96,26 @@ def test_a_stopped_first_up_leaves_the_machine_as_it_was(step: str) -> None:
     assert after.state is JobState.CANCELLED
     left = {name for name in after.picture if after.picture[name] != before.get(name)}
     assert left <= ON_EVERY_SYSTEM | {"/var/lib/archipel/kube"}
+
+
+def starts(node: Node) -> int:
+    """How often k3s was started on a machine since it was set up; a process of the rehearsal has the next number."""
+    run = node.world.life.run
+    assert run is not None
+    return run.pid
+
+
+def test_a_restart_cut_off_at_any_instant_ends_with_a_k3s_that_was_started_once() -> None:
+    story = Story(name="restart", request=RESTART, before=(UP,))
+    undisturbed_node = story.begin()
+    before = starts(undisturbed_node)
+    undisturbed_node.power.crash_at(None)
+    undisturbed_node.do(story.request)
+    once = starts(undisturbed_node)
+    assert once > before
+    for instant in range(1, undisturbed(story).instants + 1):
+        job, node, where = crash(story, KILLED, (instant,), insists=True)
+        assert (job.state, starts(node)) == (JobState.SUCCEEDED, once), where
 
 
 def test_a_crash_is_seen_by_the_fakes_at_all() -> None:

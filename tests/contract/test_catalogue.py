@@ -12,21 +12,102 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from archipel_agent.checks.fixes import FIXES
+from archipel_agent.steps.fix import NO_REPAIR, NO_UNDO
+from archipel_agent.steps.options import Options
+from archipel_agent.steps.story import story
 from archipel_contract import catalogue
 from archipel_contract.catalogue import LANGUAGES, CodeUnknown, Entry, Text
 from archipel_contract.findings import Finding, Severity
+from archipel_contract.jobs import Verb
 from archipel_contract.launcher import COMMANDS
 
 AGENT = Path(__file__).resolve().parents[2] / "agent/archipel_agent"
 ENTRIES = sorted(catalogue.entries().values(), key=lambda entry: entry.code)
 # Raised outside the checks: by steps, jobs, the state and the command line.
 RAISED_ELSEWHERE = {
+    "address-before-absent",
+    "adopt-refused",
+    "adopted-by-hand",
+    "adopted-not-ours",
+    "leave-own-site",
+    "address-inside-site",
+    "datastore-gone",
+    "datastore-is-etcd",
+    "datastore-lost",
+    "disk-still-full",
+    "etcd-has-members",
+    "etcd-no-snapshot",
+    "etcd-not-used",
+    "etcd-reset-refused",
+    "node-name-shared",
+    "nothing-to-take-back",
+    "backup-damaged",
+    "backup-datastore",
+    "backup-foreign",
+    "backup-format",
+    "backup-no-recipients",
+    "backup-no-room",
+    "backup-no-target",
+    "backup-not-found",
+    "backup-nothing",
+    "backup-older-k3s",
+    "backup-site-lives",
+    "backup-target-away",
+    "backup-target-full",
+    "backup-target-refused",
+    "backup-wrong-key",
+    "answers-not-text",
+    "answers-too-large",
+    "answers-empty",
+    "answers-syntax",
+    "answers-key-unknown",
+    "answers-value-wrong",
+    "answers-key-missing",
+    "answers-format-newer",
+    "answers-encoding",
+    "answers-differ",
+    "answers-boot-missing",
+    "answers-read-only",
+    "answers-place-full",
+    "answers-not-written",
+    "answers-unreadable",
+    "answers-site-settled",
+    "answers-by-hand",
+    "answers-setting-kept",
+    "answers-settings-unusable",
+    "answers-other-fleet",
+    "answers-up-failed",
+    "answers-up-refused",
+    "answers-stopped",
+    "answers-clock-not-set",
+    "firewall-declaration-invalid",
+    "firewall-refused",
+    "firewall-tool-missing",
     "order-result-damaged",
     "order-result-too-large",
     "fleet-older-than-device",
     "audit-chain-broken",
     "fleet-sender-unproven",
     "api-timeout",
+    "boot-line-changed",
+    "boot-line-missing",
+    "boot-line-several",
+    "boot-line-untouched",
+    "boot-partition-read-only",
+    "bundle-damaged",
+    "bundle-foreign",
+    "bundle-forged",
+    "bundle-incomplete",
+    "bundle-malformed",
+    "bundle-newer",
+    "bundle-no-room",
+    "bundle-not-found",
+    "bundle-older",
+    "bundle-truncated",
+    "bundle-unreadable",
+    "bundle-unsigned",
+    "bundle-untrusted",
     "busy",
     "cancelled-by-user",
     "enrol-node-known",
@@ -81,6 +162,7 @@ RAISED_ELSEWHERE = {
     "message-newer",
     "message-oversized",
     "no-fix",
+    "no-undo",
     "node-timeout",
     "not-set-up",
     "option-invalid",
@@ -101,7 +183,7 @@ RAISED_ELSEWHERE = {
     "second-agent",
     "site-settled",
 }
-WIDTHS = {"title": 78, "cause": 240, "remedy": 260, "runbook": 240}
+WIDTHS = {"title": 78, "cause": 240, "remedy": 260, "runbook": 240, "plan": 240, "undo": 200}
 # Programs a person is told to run; a sentence may end with such a command instead of a full stop.
 PROGRAMS = (
     "archipel",
@@ -133,7 +215,7 @@ PROGRAMS = (
     "{path}",
 )
 # What a sentence may begin with although it is written small.
-NAMES = ("{", "/", "k3s", "aarch64", "containerd", "flannel", "cgroup_", "systemd.")
+NAMES = ("{", "/", "k3s", "etcd", "aarch64", "containerd", "flannel", "cgroup_", "systemd.")
 COMMAND_AT_END = re.compile(rf": (?:{'|'.join(map(re.escape, PROGRAMS))})(?: .*)?$")
 OUR_COMMAND = re.compile(r"(?:: |&& )(?:sudo )?archipel (?P<word>[\w-]+|--\w+)")
 
@@ -144,6 +226,10 @@ def sentences(text: Text) -> Iterator[tuple[str, str]]:
     yield "remedy", text.remedy
     for step in text.runbook:
         yield "runbook", step
+    for step in text.plan:
+        yield "plan", step
+    if text.undo:
+        yield "undo", text.undo
 
 
 def parameters(text: str) -> set[str]:
@@ -193,6 +279,8 @@ def test_both_languages_say_everything_with_the_same_parameters(entry: Entry) ->
         assert parameters(getattr(english, part)) == parameters(getattr(german, part)), part
     assert len(english.runbook) == len(german.runbook)
     assert [parameters(step) for step in english.runbook] == [parameters(step) for step in german.runbook]
+    assert [parameters(step) for step in english.plan] == [parameters(step) for step in german.plan]
+    assert parameters(english.undo) == parameters(german.undo)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=each)
@@ -303,3 +391,26 @@ def test_any_value_can_be_shown_in_any_sentence(value: str, entry: Entry, langua
     )
     for (_, template), (_, one) in zip(sentences(entry.texts[language]), sentences(shown), strict=True):
         assert value in one or not parameters(template)
+
+
+REPAIRED = sorted(FIXES)
+
+
+@pytest.mark.parametrize("code", REPAIRED)
+def test_every_repair_says_what_it_will_do_and_how_that_is_taken_back(code: str) -> None:
+    for language in LANGUAGES:
+        text = catalogue.entry(code).texts[language]
+        assert 1 <= len(text.plan) <= 5
+        assert text.undo
+
+
+def test_only_repairs_say_so() -> None:
+    assert [entry.code for entry in ENTRIES if entry.texts["en"].plan and entry.code not in FIXES] == []
+
+
+@pytest.mark.parametrize("code", REPAIRED)
+def test_a_repair_that_says_it_can_be_taken_back_has_the_steps_for_it_and_the_others_refuse(
+    code: str,
+) -> None:
+    assert story(Verb.FIX, Options(code=code)) != (NO_REPAIR,)
+    assert FIXES[code].undo == (story(Verb.FIX, Options(code=code, undo=True)) != (NO_UNDO,))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import typer
 
-from archipel_agent.k3s.config import KERNEL_SETTINGS, config_values, k3s_files
+from archipel_agent.k3s.config import KERNEL_SETTINGS, OF_THE_SITE, config_values, hardened, k3s_files
 from archipel_agent.paths import Paths
-from archipel_agent.steps.goodbye import doomed
+from archipel_agent.steps.leaving import doomed
 from archipel_agent.steps.removing import K3S_PLACES
 from archipel_contract.exits import Exit
 from archipel_contract.launcher import COMMANDS
@@ -27,7 +27,16 @@ INSTALLER = REPOSITORY / "images/install.sh"
 # Commands of the system that a page may name, with the words that must follow.
 OF_THE_SYSTEM = {
     "usermod": {"-aG", "archipel", "archipel,archipel-technician", "alice", "bob"},
-    "systemctl": {"restart", "edit", "k3s"},
+    "systemctl": {
+        "restart",
+        "archipel-agent",
+        "edit",
+        "k3s",
+        "enable",
+        "--now",
+        "archipel-broker-list.timer",
+    },
+    "install": {"-m", "644", "broker/archipel-broker-list.*", "/etc/systemd/system/"},
     "python3": {"-m", "pip", "download", "--dest", "wheels", "archipel[agent,tui]"},
     "stty": {"rows", "cols", "24", "80"},
 }
@@ -113,22 +122,16 @@ def test_every_option_of_the_installer_is_on_its_page() -> None:
     assert options - {"--help"} <= described
 
 
-def hardened() -> dict[str, str]:
-    """Return every hardening key with its value, those of components included."""
+def of_hardening() -> dict[str, str]:
+    """Return every key of config.yaml with its value, those of components included."""
     values = config_values(SITE, SITE.nodes[0].node_id, "token", Paths())
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if key.endswith("-arg") and isinstance(value, list):
-            found |= dict(item.split("=", 1) for item in value)
-        else:
-            found[key] = str(value)
-    return found
+    return {**{key: str(values[key]) for key in OF_THE_SITE}, **hardened(values)}
 
 
 def test_every_hardening_key_stands_on_its_page_and_no_other() -> None:
     table = [row for row in pages.rows("hardening") if len(row) == 4]
     described = {code for row in table for code in pages.codes(row[0])}
-    assert described == set(hardened())
+    assert described == set(of_hardening())
     assert all(row[2] and row[3] for row in table)
 
 
@@ -141,7 +144,7 @@ def test_every_hardening_key_stands_on_its_page_and_no_other() -> None:
 )  # fmt: skip
 def test_the_value_on_the_hardening_page_is_the_one_that_is_set(key: str, shown: str) -> None:
     row = next(row for row in pages.rows("hardening") if key in pages.codes(row[0]))
-    numbers = re.findall(r"\d+|[A-Z]\w+", hardened()[key])
+    numbers = re.findall(r"\d+|[A-Z]\w+", of_hardening()[key])
     assert shown in row[1] and all(number in row[1] for number in numbers)
 
 

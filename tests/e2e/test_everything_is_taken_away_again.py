@@ -3,6 +3,7 @@ loses the program but keeps its data, gets the program again, and at the end eve
 bottom.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,6 +140,22 @@ def test_once_the_way_is_free_the_machine_becomes_a_site(box: Box) -> None:
     assert box.person.ready_nodes() == ["edge"]
     made = box.person.kubectl("create", "configmap", "of-the-site", "--from-literal=a=b")
     assert made.rc == 0, made
+
+
+def test_the_machine_is_prepared_for_years(box: Box) -> None:
+    journal = box.host.run(["cat", "/etc/systemd/journald.conf.d/90-archipel.conf"]).ok().stdout
+    assert "SystemMaxUse=100M" in journal
+    effective = box.host.run(["systemd-analyze", "cat-config", "systemd/logind.conf"]).ok().stdout
+    assert "InhibitDelayMaxSec=65" in effective
+    asked = box.person.kubectl("get", "--raw", "/api/v1/nodes/edge/proxy/configz").ok().stdout
+    kubelet = json.loads(asked)["kubeletconfig"]
+    assert (kubelet["shutdownGracePeriod"], kubelet["shutdownGracePeriodCriticalPods"]) == ("1m0s", "15s")
+    # logind lets kubelet hold a shutdown back, so kubelet had no need to write a file of its own beside ours.
+    held = box.host.run(["systemd-inhibit", "--list", "--no-pager"]).ok().stdout
+    assert re.search(r"kubelet .*shutdown .*delay", held), held
+    assert box.host.run(["ls", "/etc/systemd/logind.conf.d"]).ok().stdout.split() == ["90-archipel.conf"]
+    plan = box.person.types("up", "--plan").stdout
+    assert "Prepare the machine for years" in plan and "set already" in plan
 
 
 def test_a_removal_without_a_choice_shows_the_choices_and_does_nothing(box: Box) -> None:

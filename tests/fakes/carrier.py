@@ -251,6 +251,7 @@ class FakeBroker:
         self.refuses = ""  # the code with which every connection is refused
         self.harm: Callable[[bool, Outgoing], Sequence[float]] = lambda upwards, message: (0.0,)
         self.wills = 0
+        self.is_forgotten = False
         self._order = itertools.count()
         self.publish(self.controller.presence())
 
@@ -258,12 +259,14 @@ class FakeBroker:
         """Have something said to the node, after the harm that is done to it."""
         if message.retained:
             self._retain(message)
-        if self.carrier is not None:
+        if self.carrier is not None and not self.is_forgotten:
             for late in self.harm(False, message) if not message.retained else (0.0,):
                 self._put(late, False, message)
 
     def accept(self, message: Outgoing) -> None:
         """Take something from the node. What has QoS 1 arrives at least once while the connection stands."""
+        if self.is_forgotten:
+            return
         if message.retained:
             self._retain(message)
         late = list(self.harm(True, message))
@@ -291,6 +294,11 @@ class FakeBroker:
                 return
         self.clock.advance(max(0.0, until - self.clock.monotonic()))
 
+    def forget(self) -> None:
+        """The way forgets the connection and tells neither side: whatever is said on it is lost, until there is another."""
+        self.is_forgotten = self.carrier is not None
+        self.wire = [one for one in self.wire if one[2]]
+
     def cut(self, code: str = "link-broker-away") -> None:
         """Break the connection: what is under way to the node is lost, and the will is published."""
         if self.carrier is not None:
@@ -301,6 +309,7 @@ class FakeBroker:
 
     def publish_will(self, carrier: "FakeCarrier") -> None:
         """Say what the node left to be said."""
+        self.is_forgotten = False
         if carrier.will is not None:
             self.wills += 1
             self.accept(carrier.will)
@@ -331,7 +340,7 @@ class FakeCarrier:
         self._broker.clock.advance(0.02)
         if self._broker.refuses:
             raise CarrierFailed(self._broker.refuses, "the broker is away, or says no")
-        self._broker.carrier, self.will = self, will
+        self._broker.carrier, self.will, self._broker.is_forgotten = self, will, False
         self._inbox.clear()
         self._filters.clear()
 

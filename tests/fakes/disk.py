@@ -9,7 +9,7 @@ tests/agent/host/test_disk_contract.py holds it and the real one to the same beh
 import errno
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,10 +37,44 @@ class TreacherousDisk(Files):
         self.make_directory(target.parent, None)
         self._replace(target, Node(mode, self.read(source)))
 
+    def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
+        """See ports.Disk. The power may go between any two pieces, with what was written until then torn or whole."""
+        self.make_directory(path.parent, None)
+        temporary, whole = str(path.with_name(f"{TEMPORARY}{path.name}")), b""
+        try:
+            for piece in pieces:
+                self._before(f"pour into {path}")
+                whole += piece
+                self.power.point(
+                    f"poured: {path}", functools.partial(self._put, temporary, Node(0o600, whole))
+                )
+                if self.full_at is not None and len(whole) > self.full_at:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except BaseException:
+            if self.power.is_on:
+                self._drop((temporary,))
+            raise
+        self._replace(path, Node(mode, whole))
+
     def link(self, target: Path, path: Path) -> None:
         """See ports.Disk."""
         self.make_directory(path.parent, None)
         self._replace(path, Node(MODE_LINK, target=str(target)))
+
+    def move(self, path: Path, target: Path) -> None:
+        """See ports.Disk: one rename, which a cut may lose until the directory is synced."""
+        if str(target) in self._nodes:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        if str(path) not in self._nodes:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        self._before(f"move {path}")
+        self.power.point(f"moved, lost: {path}")
+        self._change(f"moved, kept: {path}", f"moved {path}", lambda: self._moved(str(path), str(target)))
+
+    def _moved(self, name: str, target: str) -> None:
+        going = [one for one in self._nodes if one == name or one.startswith(f"{name}/")]
+        for one in going:
+            self._nodes[target + one[len(name) :]] = self._nodes.pop(one)
 
     def make_directory(self, path: Path, mode: int | None = 0o755) -> None:
         """See ports.Disk."""

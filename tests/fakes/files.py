@@ -43,6 +43,12 @@ class Files:
     def __init__(self, power: Power | None = None) -> None:
         self.power = power or Power()
         self.refuses: int | None = None  # an errno every change meets: ENOSPC, EROFS
+        self.full_at: int | None = (
+            None  # how many bytes of one file fit, though the file system said there was room
+        )
+        self.pulled_after: tuple[Path, int] | None = (
+            None  # of a stick's file: how many bytes can still be read
+        )
         self.free_bytes: Callable[[], int] = lambda: 20 << 30
         self._nodes: dict[str, Node] = {"/": Node(0o755)}
 
@@ -55,6 +61,19 @@ class Files:
         if node.data is None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         return node.data
+
+    def size(self, path: Path) -> int:
+        """See ports.Disk."""
+        return len(self.read(path))
+
+    def part(self, path: Path, offset: int, length: int) -> bytes:
+        """See ports.Disk; a stick may be pulled once so many bytes were read from it."""
+        if self.pulled_after is not None and path == self.pulled_after[0]:
+            left = self.pulled_after[1] - length
+            self.pulled_after = (path, left)
+            if left < 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return self.read(path)[offset : offset + length]
 
     def exists(self, path: Path) -> bool:
         """See ports.Disk."""

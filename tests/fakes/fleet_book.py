@@ -92,6 +92,8 @@ class FakeBook(FakeLedger):
         self._documents: list[DocumentRow] = []
         self.results: dict[str, OrderResult] = {}
         self.identified = True
+        self.ended: dict[str, str] = {}
+        """Node id -> `revoked` or `decommissioned`."""
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -133,6 +135,7 @@ class FakeBook(FakeLedger):
                 is_server=node.role is Role.SERVER,
                 connected=node.contact.state is ContactState.CONNECTED,
                 identified=self.identified,
+                ended=self.ended.get(node.node_id, ""),
             )
             for row, node in found
         )
@@ -189,13 +192,13 @@ class FakeBook(FakeLedger):
         self._documents.append(document)
         return True
 
-    def becomes(self, order_id: str, state: OrderState, result: OrderResult | None = None) -> None:
+    def becomes(
+        self, order_id: str, state: OrderState, result: OrderResult | None = None, text: str = "it is done"
+    ) -> None:
         """Have an order come to this, for tests."""
         known, frame = self._orders[order_id]
         size, media = (len(result.data), result.media) if result is not None else (0, "")
-        changed = replace(
-            known, state=state, ended=known.issued + 2000, size=size, media=media, text="it is done"
-        )
+        changed = replace(known, state=state, ended=known.issued + 2000, size=size, media=media, text=text)
         self._orders[order_id] = (changed, frame)
         if result is not None:
             self.results[order_id] = result

@@ -81,6 +81,11 @@ class FakeFleetKeys:
         """See ports.Keys."""
         return self._authority
 
+    @property
+    def shown_authority(self) -> Authority:
+        """See ports.Keys."""
+        return self._authority
+
 
 @functools.cache
 def fake_keys() -> FakeFleetKeys:

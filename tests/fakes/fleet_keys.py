@@ -102,6 +102,11 @@ class FakeKeys:
         """See ports.Keys."""
         return Authority.new(new_device_key(), "fake fleet", datetime(2026, 1, 1, tzinfo=UTC))
 
+    @property
+    def shown_authority(self) -> Authority:
+        """See ports.Keys."""
+        return self.authority
+
     def publish(self) -> None:
         """The root says the next version, with nothing else in it."""
         self.documents.append(replace(self.documents[-1], version=self.documents[-1].version + 1))

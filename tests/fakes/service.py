@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archipel_agent.service import Refused
+from archipel_contract.answers import AnswersStatus, AnswersWish
 from archipel_contract.api import (
     AccessRole,
     Alive,
@@ -19,6 +20,9 @@ from archipel_contract.api import (
     Jobs,
     Kubeconfig,
     LogLines,
+    VoucherGiven,
+    VoucherRequest,
+    VoucherWish,
 )
 from archipel_contract.audit import ChainHead
 from archipel_contract.catalogue import finding
@@ -42,6 +46,7 @@ from archipel_contract.status import (
     EnrolmentStatus,
     Health,
     K3sStatus,
+    Membership,
     NodeStatus,
     Pod,
     Report,
@@ -130,6 +135,8 @@ class Enrolling(Subscribed):
         self.current = report()
         self.refusal: Refused | None = None  # raised by every call but `alive`
         self.enrol_wishes: list[tuple[EnrolmentWish, str]] = []
+        self.asks_voucher = VoucherRequest(node_id="n-7k2m9qxf04hvd1et", key_id="k-7k2m9qxf04hvd1et")
+        self.vouched_for: list[VoucherRequest] = []
         self.on_enrol: Callable[[], None] = lambda: None
 
     def enrolment(self) -> EnrolmentStatus:
@@ -144,8 +151,47 @@ class Enrolling(Subscribed):
         self.on_enrol()
         return self.current.enrolment
 
+    def _refuse(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
-class ScriptedService(Enrolling):
+    def leave_fleet(self, asked_by: str) -> EnrolmentStatus:
+        """Belong to no fleet from now on."""
+        self._refuse()
+        self.current = replace(self.current, enrolment=EnrolmentStatus(state=Membership.NONE))
+        return self.current.enrolment
+
+    def voucher_request(self) -> VoucherRequest:
+        """Return the scripted request."""
+        self._refuse()
+        return self.asks_voucher
+
+    def vouch(self, wish: VoucherWish, asked_by: str) -> VoucherGiven:
+        """Give a voucher that nobody would believe."""
+        self._refuse()
+        self.vouched_for.append(wish.request)
+        return VoucherGiven(link="https://fleet.example:8471/#voucher", node_id=wish.request.node_id)
+
+
+class Answering:
+    """The part of the service that answer files are asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = AnswersStatus()
+        self.applied: list[str] = []
+
+    def answers(self) -> AnswersStatus:
+        """As the test says."""
+        return self.answered
+
+    def apply_answers(self, wish: AnswersWish, asked_by: str) -> AnswersStatus:
+        """Remember which file was asked for."""
+        self.applied.append(wish.path)
+        return self.answered
+
+
+class ScriptedService(Answering, Enrolling):
     """An AgentService for tests; see the module."""
 
     def __init__(self) -> None:

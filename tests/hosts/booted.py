@@ -31,6 +31,7 @@ class BootedHost(Host):
 
     def __init__(self, name: str, lab: Lab) -> None:
         self._nspawn: shell.Spawned | None = None
+        self._sticks: dict[str, Path] = {}
         super().__init__(name, lab, image.ensure())
         self._console = self.ground.directory / "console.log"
         self._personalise()
@@ -67,13 +68,27 @@ class BootedHost(Host):
             "--timezone=off",
             "--system-call-filter=@keyring bpf",
             "--bind=/dev/kmsg",
+            *(f"--bind={stick}:{point}" for point, stick in self._sticks.items()),
         ]
         if Path("/lib/modules").is_dir():
             argv.append("--bind-ro=/lib/modules")
         return argv
 
-    def boot(self) -> None:
-        """Start systemd and wait until the host has its network and would let people log in."""
+    def plug(self, stick: Path, point: str) -> None:
+        """A directory of this machine as a medium that is mounted at `point` from the next start on; a power cut of the
+        host spares it."""
+        self._sticks[point] = stick
+
+    def pull(self, point: str) -> None:
+        """Take the medium at `point` out of a host that is off."""
+        del self._sticks[point]
+
+    def boot(self, *, cable: bool = True) -> None:
+        """Start systemd and wait until the host has its network and would let people log in.
+
+        Without the cable it comes up with the address it is set to only where its settings say so
+        (`ConfigureWithoutCarrier`).
+        """
         self._unplug()
         self._console.write_bytes(b"")
         unified = "1" if cgroups.is_unified() else "0"
@@ -92,7 +107,18 @@ class BootedHost(Host):
         inner = [*self.lab.enter(), *self.ground.enter(), *environment, *on_terminal]
         self._nspawn = shell.spawn(self.ground.joined(inner), output=self.ground.directory / "nspawn.log")
         self._await_leader(self._nspawn, 15)
+        if not cable:
+            self._keep_unplugged(10)
         self._await_systemd(60)
+
+    def _keep_unplugged(self, timeout: float) -> None:
+        """systemd-nspawn plugs the cable in as it starts; pull it before systemd inside has a network."""
+        deadline = time.monotonic() + timeout
+        down = ["ip", "link", "set", self.cable, "down"]
+        while (done := self.lab.run(down)).rc != 0:
+            if time.monotonic() > deadline:
+                done.ok()
+            time.sleep(0.005)
 
     def _await_systemd(self, timeout: float) -> None:
         units = "basic.target systemd-networkd.service systemd-user-sessions.service"

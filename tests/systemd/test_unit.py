@@ -8,7 +8,7 @@ import pytest
 from archipel_agent.api.roles import TECHNICIAN_GROUP, VIEW_GROUP
 from archipel_agent.host.privileged import SANDBOX_MARK
 from archipel_agent.paths import Paths
-from archipel_agent.steps.goodbye import AGENT_UNIT, doomed
+from archipel_agent.steps.leaving import AGENT_UNIT, doomed
 from tests.hosts import shell
 
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"

@@ -1,6 +1,10 @@
 """The doctor, the explanation of a finding, and repairs."""
 
+from dataclasses import replace
+
 from archipel_contract.api import Problem
+from archipel_contract.catalogue import finding
+from archipel_contract.findings import Fix
 from archipel_contract.jobs import JobState, Verb
 from tests.fakes.agent_server import FakeAgent, Refusal
 from tests.tui import scenes
@@ -77,6 +81,22 @@ async def test_a_repair_is_asked_about_and_then_watched(opened: Opened, agent: F
         assert agent.script.job is not None
         agent.go_on(type(agent.script.job)(id=agent.script.job.id, verb=Verb.FIX, state=JobState.SUCCEEDED))
         await session.until("+ Done.")
+
+
+async def test_a_repair_says_what_it_will_do_and_how_it_is_taken_back(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    fix = Fix(code="memory-cgroup-off-pi", usual_seconds=1, reboots=True, undo=True)
+    line_asks = replace(finding("memory-cgroup-off-pi", (), None, controllers="memory"), fix=fix)
+    agent.push(replace(scenes.sick(), findings=(line_asks,)))
+    async with opened() as session:
+        await session.until("1 problem")
+        await session.press("f")
+        text = " ".join((await session.until("Taking it back:")).split())
+        assert "1. Keep cmdline.txt as it is beside it" in text
+        assert "3. Restart nothing" in text
+        assert "takes effect once this machine is restarted" in text
+        assert agent.requests("start_job") == []
 
 
 async def test_checks_that_cannot_be_run_say_why(opened: Opened, agent: FakeAgent) -> None:

@@ -180,3 +180,15 @@ async def test_a_box_of_a_fleet_says_whose_it_is_and_how_long_its_certificate_ho
     async with opened() as session:
         text = await session.until("Plants of the north")
         assert "as Edge 7" in text and "2027-11-22" in text and "7 k 2 m" not in text
+
+
+async def test_what_is_written_how_worn_the_disk_is_and_a_machine_on_battery_stand_with_the_hardware(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    report = scenes.healthy()
+    usage = replace(report.node.usage, written_mb_per_day=2310, wear_percent=90, supply="battery")
+    agent.push(replace(report, node=replace(report.node, usage=usage)))
+    async with opened() as session:
+        text = await session.until("2310 MB a day")
+        assert "! 90 % used" in " ".join(text.split())
+        assert "! on battery" in text

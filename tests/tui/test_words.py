@@ -9,7 +9,9 @@ import pytest
 import archipel_tui
 from archipel_agent.checks.base import slug_of
 from archipel_agent.checks.registry import CHECKS
-from archipel_agent.steps import fix, story, support_bundle
+from archipel_agent.steps import fix, repair
+from archipel_agent.steps.options import Options
+from archipel_agent.steps.story import story
 from archipel_contract.catalogue.ui import Words, WordUnknown, ascii_text, table
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import Severity
@@ -72,10 +74,15 @@ def test_every_value_the_agent_may_send_has_a_word(group: str, values: list[str]
 
 
 def test_every_check_and_every_step_of_the_agent_has_a_name_in_both_languages() -> None:
-    steps = (*story.UP, *story.DOWN, *story.REMOVE, fix.NO_REPAIR, support_bundle.STEP)
-    repairs = tuple(step for steps_of_one in fix.REPAIRS.values() for step in steps_of_one)
+    jobs = tuple(step for verb in Verb if verb is not Verb.FIX for step in story(verb, Options()))
+    repairs = tuple(
+        step
+        for table in (fix.REPAIRS, repair.REPAIRS, repair.UNDOS)
+        for steps in table.values()
+        for step in steps
+    )
     slugs = {f"check.{slug_of(check.__name__)}" for check in CHECKS} | {
-        f"step.{step.slug}" for step in (*steps, *repairs)
+        f"step.{step.slug}" for step in (*jobs, fix.NO_REPAIR, *repairs)
     }
     assert sorted(slugs - set(table())) == []
 

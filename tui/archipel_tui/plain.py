@@ -27,6 +27,7 @@ from archipel_tui.clock import Clock
 from archipel_tui.store import Picture, Scene
 from archipel_tui.text import Line, clean
 from archipel_tui.views import doctor, frame, hardware, home, job, logs, pods, why
+from archipel_tui.views.words import said
 
 SLOW_TIMEOUT = 60.0  # seconds for what runs checks
 LOG_LINES = "40"
@@ -134,6 +135,11 @@ class PlainMenu:
         if finding.fix is not None:
             title = why.page(self._scene(), 1000, finding)[0][0][0]
             self._show_text(self._words("confirm.fix", title=title))
+            text = said(finding, self._words)
+            for number, step in enumerate(text.plan, 1):
+                self._show_text(f"  {number}. {step}")
+            if text.undo:
+                self._show_text(self._words("confirm.fix-undo", undo=text.undo))
             if self._ask("plain.yes") == "1":
                 self._start(Verb.FIX, {"code": finding.fix.code})
 

@@ -46,6 +46,11 @@ HANDLERS: dict[str, Handler] = {
     ),
     "enrolment": lambda service, _: service.enrolment(),
     "enrol": lambda service, call: service.enrol(call.body, call.name),
+    "leave_fleet": lambda service, call: service.leave_fleet(call.name),
+    "voucher_request": lambda service, _: service.voucher_request(),
+    "vouch": lambda service, call: service.vouch(call.body, call.name),
+    "answers": lambda service, _: service.answers(),
+    "apply_answers": lambda service, call: service.apply_answers(call.body, call.name),
     "kubeconfig": lambda service, _: service.kubeconfig(),
 }
 

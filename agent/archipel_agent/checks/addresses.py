@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from archipel_contract.facts import NodeFacts
+from archipel_contract.facts import Nic, NodeFacts
 
 Network = ipaddress.IPv4Network
 
@@ -32,14 +32,16 @@ def is_ours(interface: str) -> bool:
 def candidates(facts: NodeFacts, with_virtual: bool = False) -> tuple[Choice, ...]:
     """Return the usable IPv4 addresses of real interfaces that are up, of software ones too if asked.
 
-    Loopback and link-local addresses (169.254.0.0/16: nobody gave this machine an address) are not usable.
+    Where none of them has one, those count that are up and only lack their cable: a site can be made with no network
+    around it. Loopback and link-local addresses (169.254.0.0/16: nobody gave this machine an address) are not usable.
     """
-    return tuple(_choices(facts, with_virtual))
+    linked = tuple(_choices((nic for nic in facts.nics if nic.up), with_virtual))
+    return linked or tuple(_choices((nic for nic in facts.nics if nic.carrier is False), with_virtual))
 
 
-def _choices(facts: NodeFacts, with_virtual: bool) -> Iterator[Choice]:
-    for nic in facts.nics:
-        if is_ours(nic.name) or not nic.up or (nic.virtual and not with_virtual):
+def _choices(nics: Iterable[Nic], with_virtual: bool) -> Iterator[Choice]:
+    for nic in nics:
+        if is_ours(nic.name) or (nic.virtual and not with_virtual):
             continue
         for text in nic.addresses:
             address = address_of(text)

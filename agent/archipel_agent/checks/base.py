@@ -10,8 +10,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from archipel_agent.clocks import TrustedTime
+from archipel_agent.firewall.standing import Stand
+from archipel_agent.flash.seen import FlashSeen
+from archipel_agent.host.board import Board
+from archipel_agent.host.boot_line import BootLine
 from archipel_agent.k3s.certificates import Certificate
 from archipel_agent.ports import Listener
+from archipel_agent.power.seen import UpsSeen, WatchdogSeen
+from archipel_contract.answers import AnswersStatus
 from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Finding, Verdict
 from archipel_contract.site import SiteDocument
@@ -37,6 +43,20 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSeen:
+    """How the backups of this site stand; `code` and `problem` are of the last try, if it failed."""
+
+    planned: bool = True
+    last: str = ""  # when the last one was made, in words; empty before the first
+    overdue: bool = False
+    code: str = ""
+    problem: str = ""
+    place: str = ""
+    drilled: bool = False
+    same_disk: tuple[str, ...] = ()  # devices that hold both the place and k3s' data, if any is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything a check may look at. None means "could not be read"."""
 
@@ -58,6 +78,13 @@ class Evidence:
     iptables: str | None = None  # standard output of `iptables --version`
     resolv_conf: str | None = None
     kernel_command_line: str | None = None
+    pod_words: tuple[str, ...] = ()  # the last lines of pods in a crash loop, "namespace/pod: line"
+    board: Board = Board()  # what only the doctor asks of a board and its kernel
+    datastore: str | None = None  # "sqlite", "etcd" or "" for none yet: what lies on the disk
+    boot_line: BootLine | None = None  # a Raspberry Pi's cmdline.txt, which counts from the next start on
+    firewall_kept: bool | None = None  # rules were confirmed, and are to be in force
+    firewall_declared: bool | None = None  # those rules are made from what is declared now
+    firewall: Stand | None = None  # how they stand in the kernel
     foreign_k3s: tuple[str, ...] | None = (
         None  # signs of a k3s that is not ours: unit, process, data, one line each
     )
@@ -75,13 +102,23 @@ class Evidence:
     userland_bits: int | None = None  # 32 or 64: what programs are built for, whatever the kernel is
     empty_files: tuple[str, ...] | None = None  # files k3s needs at its start that have no content
     resolv_conf_upstream: str | None = None  # /run/systemd/resolve/resolv.conf, "" if there is none
+    broken_programs: tuple[
+        str, ...
+    ] = ()  # of what k3s unpacked, while it keeps ending: not as it unpacked them
+    healing_stopped: str | None = None  # the finding for which the agent tried a repair as often as it may
     link: LinkStatus | None = None
     enrolment: EnrolmentStatus | None = None
+    answers: AnswersStatus | None = None  # how the answer file stands
     time: TrustedTime | None = None  # the present as well as it can be known, and who says so
     certificates: tuple[Certificate, ...] | None = None  # k3s' own, with when they end
     restart_at: datetime | None = (
         None  # when k3s may next be restarted by itself, local time; None: never by itself
     )
+    backup: BackupSeen | None = None
+    drift: tuple[str, ...] | None = None  # of an adopted site: how it differs from one of ours, one line each
+    flash: FlashSeen | None = None  # the devices with k3s' data, and what is written to them
+    ups: UpsSeen | None = None  # without a name where none is set
+    watchdog: WatchdogSeen | None = None
     restart_tried: bool = False  # k3s was restarted for just these certificates already
 
 

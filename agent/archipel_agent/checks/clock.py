@@ -47,7 +47,8 @@ def look(evidence: Evidence) -> CheckResult:
         code = "clock-no-rtc" if evidence.facts.has_rtc is False else "clock-unsynchronised"
         return found(SLUG, f"{shown['now']}, nobody keeps it", finding(code, (), None, **shown))
     if evidence.clock is ClockQuality.SYNCHRONIZED:
-        return passed(SLUG, f"{shown['now']}, synchronised")
+        stops = f"; without power it stops, and is then no earlier than {shown['floor']}"
+        return passed(SLUG, f"{shown['now']}, synchronised{stops if evidence.facts.has_rtc is False else ''}")
     return undecided(SLUG, f"{shown['now']}; whether anything keeps it could not be read")
 
 

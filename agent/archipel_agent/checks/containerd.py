@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from archipel_agent.checks import logs
-from archipel_agent.checks.base import RUNTIME, Evidence, slug_of
+from archipel_agent.checks.base import RUNTIME, Evidence, found, slug_of
 from archipel_contract.findings import CheckResult
 
 SLUG = slug_of(__name__)
@@ -16,14 +16,33 @@ SIGN = logs.Sign(
 )
 
 
+# The runtime's own book of images and containers (bolt) is damaged. containerd then "boots" without the parts that need it,
+# and k3s waits for them for ever (seen on v1.36.3).
+STATE = logs.Sign(
+    code="containerd-state-damaged",
+    pattern=re.compile(
+        r"failed to load plugin\"? error=\"?[^\"]*(?:invalid database|checksum error|version mismatch)"
+        r"|panic: .*(?:freelist|page \d+ (?:already freed|is not))|meta\.db: (?:invalid|checksum)"
+    ),
+)
+# The same as k3s sees it, where containerd's own log could not be read.
+WAITING = logs.Sign(
+    code="containerd-state-damaged",
+    pattern=re.compile(r"Waiting for containerd startup: .*unknown service runtime\.v1\.RuntimeService"),
+    over=logs.node_is_ready,
+    least=10,  # said once a second; a slow start may say it a few times
+)
 ENDED = re.compile(r"level=(?:error|fatal)|^containerd: ")
 
 
 def look(evidence: Evidence) -> CheckResult:
     """Judge the log of k3s; the reason is quoted from containerd's own."""
-    result = logs.look_for(SLUG, evidence, SIGN)
+    state = logs.seen(STATE, logs.containerd_lines(evidence))
+    if state is not None and not logs.unreadable(evidence):
+        return found(SLUG, state.summary, state)
+    result = logs.look_for(SLUG, evidence, SIGN, WAITING)
     reasons = [line for line in logs.containerd_lines(evidence) if ENDED.search(line)][-2:]
     if not (result.findings and reasons):
         return result
-    (one,) = result.findings
-    return replace(result, findings=(logs.with_evidence(one, *one.evidence[-1:], *reasons),))
+    one, *others = result.findings
+    return replace(result, findings=(logs.with_evidence(one, *one.evidence[-1:], *reasons), *others))

@@ -30,7 +30,7 @@ SIGNS = (
     ),
     logs.Sign(
         code="k3s-not-found",
-        pattern=re.compile(r"Failed to (?:locate|find) executable (?P<path>\S*k3s): .+"),
+        pattern=re.compile(r"Failed to (?:locate|find) executable (?P<path>\S*k3s): No such file.*"),
         over=logs.node_is_ready,
     ),
     logs.Sign(
@@ -44,6 +44,17 @@ SIGNS = (
 )
 
 
+# systemd's own word for "could not be executed"; why stands in a line of the process that tried, which the journal does not
+# always ascribe to the unit (seen with systemd 252).
+NOT_EXECUTED = logs.Sign(
+    code="k3s-broken",
+    pattern=re.compile(
+        r"(?P<path>k3s)\.service: (?P<problem>Main process exited, code=exited, status=203/EXEC)"
+    ),
+    over=logs.node_is_ready,
+)
+
+
 def look(evidence: Evidence) -> CheckResult:
     """Judge the answer to `k3s --version`, and the start."""
     if evidence.binary_problem:
@@ -51,9 +62,10 @@ def look(evidence: Evidence) -> CheckResult:
         one = finding(code_of(problem), path=_path(evidence), problem=problem)
         return found(SLUG, problem, logs.with_evidence(one, problem))
     if evidence.phase is Phase.RUNTIME:
-        result = logs.look_for(SLUG, evidence, *SIGNS)
-        if result.findings:
-            return result
+        for signs in (SIGNS, (NOT_EXECUTED,)):
+            result = logs.look_for(SLUG, evidence, *signs)
+            if result.findings:
+                return result
     if evidence.binary is None:
         return undecided(SLUG, "no k3s was asked for its version")
     return passed(SLUG, logs.short(evidence.binary))

@@ -7,7 +7,8 @@ asked).
 import re
 
 from archipel_agent.checks import logs
-from archipel_agent.checks.base import RUNTIME, Evidence, slug_of
+from archipel_agent.checks.base import RUNTIME, Evidence, found, slug_of
+from archipel_contract.catalogue import finding
 from archipel_contract.findings import CheckResult
 
 SLUG = slug_of(__name__)
@@ -24,5 +25,8 @@ SIGN = logs.Sign(
 
 
 def look(evidence: Evidence) -> CheckResult:
-    """Judge the log."""
+    """Judge what was unpacked where it was looked at, else the log."""
+    broken = evidence.broken_programs
+    if broken:
+        return found(SLUG, f"{len(broken)} not as unpacked", finding("k3s-bundle-damaged", broken))
     return logs.look_for(SLUG, evidence, SIGN)

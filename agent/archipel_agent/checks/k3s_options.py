@@ -18,7 +18,7 @@ SIGNS = (
         pattern=re.compile(
             r"(?P<reason>flag provided but not defined: [^\s\"]+|failed to parse kubelet flag: [^\"]*"
             r"|unknown flag: --[\w-]+|--token is required|--server is required|invalid flag use;[^\"]*"
-            r"|only https:// URLs are supported[^\"]*|failed to normalize server token[^\"]*"
+            r"|only https:// URLs are supported[^\"]*|token must not be empty|failed to normalize server token[^\"]*"
             r"|error converting YAML[^\"]*|yaml: (?:line \d+|unmarshal errors)[^\"]*)"
         ),
         over=logs.node_is_ready,

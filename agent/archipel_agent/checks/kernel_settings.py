@@ -41,6 +41,8 @@ def look(evidence: Evidence) -> CheckResult:
     for name, value in refused.items():
         if measured.get(name) is None:
             wrong[name] = value
+    if wrong and not lines and evidence.site is not None and evidence.site.adopted:
+        return passed(SLUG, "adopted: its kubelet takes them as they are")
     if wrong:
         said = " ".join(f"{name}={value}" for name, value in wrong.items())
         return found(SLUG, said, logs.with_evidence(_finding(evidence, wrong), *lines))

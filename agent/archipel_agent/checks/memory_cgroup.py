@@ -14,6 +14,7 @@ from archipel_contract.findings import CheckResult, Finding
 
 SLUG = slug_of(__name__)
 PHASES = BOTH
+ASKED = "cgroup_enable=memory"
 NEEDED = ("cpu", "cpuset", "memory", "pids")
 LOGGED = re.compile(
     r"failed to find \w+ cgroup \(v2\)|[Ff]ailed to find memory cgroup, you may need"
@@ -46,7 +47,16 @@ def _finding(evidence: Evidence, missing: list[str], said: str) -> Finding:
     if evidence.kernel_command_line:
         lines.append(f"kernel command line: {evidence.kernel_command_line.strip()}")
     lines += [line for line in logs.lines_now(evidence) if LOGGED.search(line)][-1:]
-    code = "cgroup-controllers-missing"
-    if "memory" in missing:
-        code = "memory-cgroup-off-pi" if evidence.facts.raspberry_pi else "memory-cgroup-off"
-    return logs.with_evidence(finding(code, controllers=", ".join(missing)), *lines)
+    controllers = ", ".join(missing)
+    line = evidence.boot_line
+    if "memory" not in missing:
+        one = finding("cgroup-controllers-missing", controllers=controllers)
+    elif not evidence.facts.raspberry_pi:
+        one = finding("memory-cgroup-off", controllers=controllers)
+    elif ASKED in (evidence.kernel_command_line or "").split():
+        one = finding("memory-cgroup-ignored", controllers=controllers)
+    elif line is not None and line.is_one_line and not line.lacking():
+        one = finding("memory-cgroup-waits", controllers=controllers, path=str(line.path))
+    else:
+        one = finding("memory-cgroup-off-pi", controllers=controllers)
+    return logs.with_evidence(one, *lines)

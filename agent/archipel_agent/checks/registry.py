@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from archipel_agent.checks import (
     address_changed,
+    adopted,
+    answers,
     architecture,
+    backup,
+    boot_loader,
     bootstrap_files,
     certificates,
     cgroup_version,
@@ -25,9 +29,14 @@ from archipel_agent.checks import (
     disk_space,
     disk_writable,
     empty_files,
+    etcd,
+    firewall,
     flannel_interface,
+    flash,
     foreign_k3s,
+    hardening,
     hardware,
+    healing,
     identity,
     image_pull,
     image_store,
@@ -60,9 +69,13 @@ from archipel_agent.checks import (
     power,
     rights,
     selinux,
+    server_reached,
     settings,
+    swap,
     temperature,
+    ups,
     vxlan,
+    watchdog,
 )
 from archipel_agent.checks.base import CheckModule, Evidence, Phase
 from archipel_agent.checks.fixes import FIXES
@@ -76,13 +89,18 @@ CHECKS: tuple[CheckModule, ...] = (
     architecture,
     hardware,
     power,
+    ups,
     temperature,
+    watchdog,
     memory_pressure,
+    swap,
+    boot_loader,
     clock,
     # its disks
     disk_writable,
     disk_space,
     disk_kind,
+    flash,
     # its kernel
     memory_cgroup,
     cgroup_version,
@@ -102,8 +120,10 @@ CHECKS: tuple[CheckModule, ...] = (
     network_overlap,
     name_servers,
     ports,
+    firewall,
     # the agent
     settings,
+    answers,
     own_state,
     # its link to the fleet
     identity,
@@ -111,10 +131,14 @@ CHECKS: tuple[CheckModule, ...] = (
     link_controller,
     link_outbox,
     orders,
+    # its backups
+    backup,
     # k3s and what it keeps
     k3s_binary,
     k3s_bundle,
     k3s_options,
+    hardening,
+    adopted,
     cluster_token,
     node_password,
     k3s_certificates,
@@ -122,8 +146,10 @@ CHECKS: tuple[CheckModule, ...] = (
     bootstrap_files,
     empty_files,
     datastore_health,
+    etcd,
     datastore_speed,
     disk_pressure,
+    server_reached,
     # containers
     containerd,
     pod_sandbox,
@@ -132,6 +158,8 @@ CHECKS: tuple[CheckModule, ...] = (
     flannel_interface,
     pod_network,
     cloud_controller,
+    # what the agent has tried by itself
+    healing,
     # what follows from all of it
     k3s_service,
     kubernetes_api,

@@ -21,8 +21,10 @@ def look(evidence: Evidence) -> CheckResult:
     slowed = bool(throttling.throttled or throttling.capped)
     if slowed and not throttling.under_voltage:
         return found(SLUG, f"{shown}, slowed down", finding("heat-throttled", temperature=shown))
+    if degrees is not None and degrees >= (HOT_PI if evidence.facts.raspberry_pi else HOT):
+        return found(SLUG, shown, finding("heat", temperature=shown))
+    if throttling.throttled_since_boot and not throttling.under_voltage_since_boot:
+        return found(SLUG, f"{shown}, was slowed down", finding("heat-throttled-past", temperature=shown))
     if degrees is None:
         return undecided(SLUG, "the temperature could not be read")
-    if degrees >= (HOT_PI if evidence.facts.raspberry_pi else HOT):
-        return found(SLUG, shown, finding("heat", temperature=shown))
     return passed(SLUG, shown)

@@ -1,29 +1,37 @@
-"""`archipel doctor`: runs every check now, says what each saw, and what to do; `--fix` lets the agent repair one finding."""
+"""`archipel doctor`: runs every check now, says what each saw, and what to do.
+
+`--fix` lets the agent repair one finding after saying what that changes, `--undo` takes such a repair back.
+"""
 
 import argparse
 
 from archipel_agent.cli import command
 from archipel_agent.cli.command import Session
-from archipel_agent.cli.ensure import ensure_agent
-from archipel_agent.cli.follow import run_job
 from archipel_agent.cli.output import MARK_OF_SEVERITY, Mark, duration
 from archipel_agent.cli.reader import reader
 from archipel_contract.api import Checks
 from archipel_contract.exits import Exit
 from archipel_contract.findings import CheckResult, Severity, Verdict, worst
-from archipel_contract.jobs import Verb
 
 EXAMPLES = """\
   archipel doctor
   archipel doctor --lang de
   archipel doctor --json | jq '.results[] | select(.verdict != "ok")'
-  sudo archipel doctor --fix k3s-stopped"""
+  archipel doctor --fix memory-cgroup-off-pi --plan
+  sudo archipel doctor --fix memory-cgroup-off-pi
+  sudo archipel doctor --undo memory-cgroup-off-pi"""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     made = command.parser("doctor", EXAMPLES)
-    made.add_argument("--fix", metavar="CODE", help="repair this finding, if the agent can")
+    one = made.add_mutually_exclusive_group()
+    one.add_argument("--fix", metavar="CODE", help="repair this finding, if the agent can")
+    one.add_argument("--undo", metavar="CODE", help="take back what the repair of this finding changed")
+    made.add_argument(
+        "--plan", action="store_true", help="with --fix: say what would be done, and do nothing"
+    )
+    made.add_argument("--yes", action="store_true", help="with --fix: ask nothing")
     made.add_argument("--found", action="store_true", help="leave out the checks that are OK")
     return made
 
@@ -34,9 +42,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _doctor(session: Session) -> int:
-    if session.options.fix:
-        ensure_agent(session, f"doctor --fix {session.options.fix}")
-        return run_job(session, Verb.FIX, {"code": session.options.fix})
+    if session.options.fix or session.options.undo:
+        from archipel_agent.cli import fixing
+
+        if session.options.fix:
+            return fixing.fix(session, session.options.fix)
+        return fixing.undo(session, session.options.undo)
     checks = reader(session).checks()
     if session.screen.as_json:
         session.screen.data(checks)

@@ -22,6 +22,12 @@ EXAMPLES = """\
   sudo archipel enrol "https://fleet.example:8471/#ID.SECRET.PIN"
   sudo archipel enrol https://fleet.example:8471 --claim      without a token: compare a code, somebody approves it
   archipel enrol                                              how it stands
+  sudo archipel enrol --leave                                 forget the fleet; the cluster runs on
+
+A later machine of a site that is in the fleet needs no token: a node there vouches for it.
+  sudo archipel enrol --request /media/stick/request          on the new machine
+  sudo archipel enrol --vouch /media/stick/request --out /media/stick/voucher      on a node of the site
+  sudo archipel enrol --token-file /media/stick/voucher       on the new machine
 
 The token is made at the fleet. It holds the pin of the fleet's CA, so that this machine sends nothing secret before it
 is sure who answers; its key is made here and never leaves it. A clock in 1970 does not matter. If this machine belongs
@@ -64,6 +70,17 @@ def parser() -> argparse.ArgumentParser:
         "--claim", action="store_true", help="without a token: show a code that somebody compares"
     )
     made.add_argument("--again", action="store_true", help="also if this machine belongs to a fleet already")
+    made.add_argument(
+        "--request", metavar="FILE", help="write what a node of the site needs to vouch for this machine"
+    )
+    made.add_argument(
+        "--vouch", metavar="FILE", help="vouch for the machine whose request this is, at this machine's fleet"
+    )
+    made.add_argument(
+        "--out", metavar="FILE", help="with --vouch: where the voucher goes; else it is printed"
+    )
+    made.add_argument("--leave", action="store_true", help="leave the fleet: keys are wiped, k3s runs on")
+    made.add_argument("--yes", action="store_true", help="with --leave: do not ask")
     made.add_argument("--no-wait", action="store_true", help="do not wait for the end; the agent goes on")
     return made
 
@@ -75,6 +92,12 @@ def main(arguments: list[str]) -> int:
 
 def _enrol(session: Session) -> int:
     options = session.options
+    if apart := _apart(options):
+        from archipel_agent.cli import enrol_apart
+
+        if options.link or options.token_file or options.claim or options.again or len(apart) > 1:
+            raise Stop(Exit.USAGE, f"{apart[0]} goes with no other wish")
+        return enrol_apart.WORK[apart[0]](session)
     if options.link is None and not options.token_file:
         if options.claim or options.again:
             raise Stop(Exit.USAGE, "say where the fleet is: archipel enrol https://host:port")
@@ -85,6 +108,12 @@ def _enrol(session: Session) -> int:
     if not options.no_wait:
         status = _followed(session, status)
     return _end(session, status)
+
+
+def _apart(options: argparse.Namespace) -> list[str]:
+    """Return which of the wishes are named that do not enrol this machine."""
+    named = {"--request": options.request, "--vouch": options.vouch, "--leave": options.leave}
+    return [name for name, value in named.items() if value]
 
 
 def _link(session: Session) -> str:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TextIO
 
 from archipel_contract import wire
-from archipel_contract.findings import Finding, Severity
+from archipel_contract.findings import Finding, Fix, Severity
 
 
 class Mark(Enum):
@@ -118,7 +118,7 @@ class Screen:
         for number, step in enumerate(text.runbook if full else (), 1):
             self.line(f"  {'steps' if number == 1 else '':<8}  {number}. {step}")
         if finding.fix:
-            self.line(f"  fix       sudo archipel doctor --fix {finding.code}{_price(finding)}")
+            self.line(f"  fix       sudo archipel doctor --fix {finding.code}{price(finding.fix)}")
 
     def remark(self, finding: Finding) -> None:
         """Write a finding to standard error, for an answer that is JSON or that failed."""
@@ -126,13 +126,14 @@ class Screen:
         to_error.finding(finding)
 
 
-def _price(finding: Finding) -> str:
-    if finding.fix is None or not (finding.fix.restarts or finding.fix.usual_seconds):
-        return ""
-    parts = ["restarts k3s or the machine"] if finding.fix.restarts else []
-    if finding.fix.usual_seconds:
-        parts.append(f"about {duration(finding.fix.usual_seconds)}")
-    return f"   ({', '.join(parts)})"
+def price(fix: Fix) -> str:
+    """Return what a repair costs, in brackets to stand behind its name; empty if it costs nothing."""
+    parts = ["restarts k3s"] if fix.restarts else []
+    if fix.usual_seconds:
+        parts.append(f"about {duration(fix.usual_seconds)}")
+    if fix.reboots:
+        parts.append("takes effect at the next restart of the machine")
+    return f"   ({', '.join(parts)})" if parts else ""
 
 
 def duration(seconds: float) -> str:

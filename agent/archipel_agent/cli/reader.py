@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from archipel_agent.cli.command import Session
+from archipel_contract.answers import AnswersStatus
 from archipel_contract.api import Alive, AuditPage, Checks, LogLines
 from archipel_contract.client import AgentAway, AgentClient, NotAdmitted
 from archipel_contract.facts import NodeFacts
@@ -42,6 +43,10 @@ class Reader(Protocol):
 
     def audit(self, lines: int, verify: bool) -> AuditPage:
         """Return the last entries of the audit journal."""
+        ...
+
+    def answers(self) -> AnswersStatus:
+        """Return which answer file is in force, and what came of it."""
         ...
 
 
@@ -84,6 +89,11 @@ class Remote:
     def audit(self, lines: int, verify: bool) -> AuditPage:
         """Return the last entries of the audit journal."""
         answer: AuditPage = self._client.call("audit", lines=str(lines), verify=str(int(verify)))
+        return answer
+
+    def answers(self) -> AnswersStatus:
+        """Return which answer file is in force, and what came of it."""
+        answer: AnswersStatus = self._client.call("answers")
         return answer
 
 

@@ -10,6 +10,7 @@ from archipel_agent.cli.reader import REHEARSED, reader
 from archipel_contract.exits import Exit
 from archipel_contract.facts import NodeFacts, NodeUsage
 from archipel_contract.status import (
+    BackupStatus,
     ClusterStatus,
     Health,
     LinkState,
@@ -39,6 +40,12 @@ LINK_WORDS = {
     LinkState.PLANNED_QUIET: "quiet as planned",
     LinkState.AWAY: "away",
     LinkState.UNKNOWN: "not known; only a running agent knows",
+}
+SUPPLY_WORDS = {
+    "line": "from the mains, by the UPS",
+    "battery": "on the battery of the UPS",
+    "low": "on the battery of the UPS, which is low",
+    "unknown": "the UPS is not heard",
 }
 BAD_PODS_SHOWN = 8
 SILENCE_SECONDS = 15.0
@@ -126,9 +133,15 @@ def _rows(report: Report) -> list[list[str]]:
     if node.k3s.pid is not None or report.cluster.reachable:
         rows.append(["cluster", _cluster(report.cluster)])
     rows.append(["load", _load(usage)])
+    if flash := _flash(usage):
+        rows.append(["flash", flash])
+    if usage.supply:
+        rows.append(["power", SUPPLY_WORDS.get(usage.supply, usage.supply)])
     rows.append(["clock", clock.words(node)])
     if node.certificates_until:
         rows.append(["certificates", f"k3s renews its own; the first ends on {node.certificates_until[:10]}"])
+    if report.backup is not None:
+        rows.append(["backup", _backup(report.backup, report.at)])
     if report.link.state is not LinkState.OFF:
         rows.append(["link", _link(report.link, report.at)])
     if report.link.orders.veto:
@@ -139,6 +152,24 @@ def _rows(report: Report) -> list[list[str]]:
     if report.job:
         rows.append(["job", f"{report.job} is running; archipel agent watch"])
     return rows
+
+
+def _backup(backup: BackupStatus, now: str) -> str:
+    if not backup.sequence:
+        planned = (
+            f"planned to {backup.planned_to}" if backup.planned_to else "none planned: archipel backup --help"
+        )
+        return f"none yet, {planned}" + (f"; failed: {backup.problem}" if backup.problem else "")
+    age = _age(backup.at, now)
+    parts = [
+        f"{backup.sequence} of {backup.at[:16]}" if age is None else f"{backup.sequence}, {duration(age)} ago"
+    ]
+    parts.append(f"at {backup.place}")
+    keys = [f"{backup.owner_keys} of the owner"] if backup.owner_keys else []
+    keys += [f"{backup.fleet_keys} of the fleet"] if backup.fleet_keys else []
+    parts.append(f"opens with a key: {' or '.join(keys)}" if keys else "for whom it is sealed is not known")
+    parts.append(f"drilled {backup.drilled_at[:10]}" if backup.drilled_at else "never drilled")
+    return ", ".join(parts) + (f"; the last try failed: {backup.problem}" if backup.problem else "")
 
 
 def _link(link: LinkStatus, now: str) -> str:
@@ -203,3 +234,14 @@ def _load(usage: NodeUsage) -> str:
     if usage.temperature_c is not None:
         parts.append(f"{usage.temperature_c:.0f} C")
     return ", ".join(parts) or "could not be read"
+
+
+def _flash(usage: NodeUsage) -> str:
+    """Return what is written a day and how worn the device is; empty where neither is known."""
+    now, week = usage.written_mb_per_day, usage.written_mb_per_day_week
+    parts = [f"{now} MB a day written now"] if now is not None else []
+    if week is not None:
+        parts.append(f"{week} over seven days")
+    if usage.wear_percent is not None:
+        parts.append(f"{usage.wear_percent} % of its life used")
+    return ", ".join(parts)

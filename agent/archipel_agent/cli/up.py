@@ -5,17 +5,18 @@ import re
 from pathlib import Path
 
 from archipel_agent.cli import command
+from archipel_agent.cli.bundle import given as given_bundle
 from archipel_agent.cli.choose import ask_interface
 from archipel_agent.cli.command import Session, Stop
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import Value, run_job
-from archipel_agent.cli.output import Mark
+from archipel_agent.cli.output import Mark, duration, size
 from archipel_agent.cli.reader import Reader, Remote, reader
 from archipel_agent.service import Refused
 from archipel_contract.client import ApiRefused
 from archipel_contract.exits import Exit
 from archipel_contract.findings import Severity
-from archipel_contract.jobs import JobRequest, Plan, Verb
+from archipel_contract.jobs import BackupContents, JobRequest, Plan, Verb
 from archipel_contract.site import COMPONENTS, DEFAULT_COMPONENTS, SiteDocument
 
 VERSION = re.compile(r"v?\d+\.\d+\.\d+\+k3s\d+")
@@ -26,6 +27,7 @@ EXAMPLES = """\
   sudo archipel up --name "Halle 3" --interface eth0
   sudo archipel up --k3s /media/usb/k3s --images /media/usb/k3s-airgap-images-amd64.tar.zst
   sudo archipel up --cluster-cidr 10.52.0.0/16 --service-cidr 10.53.0.0/16
+  sudo archipel up --bundle /media/usb
   archipel up --plan"""
 
 
@@ -52,6 +54,14 @@ def parser() -> argparse.ArgumentParser:
     k3s.add_argument("--k3s", metavar="FILE|VERSION", help="the k3s to run (default: the one on PATH)")
     k3s.add_argument(
         "--images", action="append", default=[], metavar="PATH", help="image archive, or a directory of them"
+    )
+    k3s.add_argument(
+        "--bundle",
+        metavar="FILE|DIRECTORY",
+        help="take k3s, images and objects from this bundle; needs no network",
+    )
+    k3s.add_argument(
+        "--allow-older", action="store_true", help="take the bundle although a newer one was here (audited)"
     )
     how = made.add_argument_group("how")
     how.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
@@ -82,7 +92,7 @@ def seconds(text: str) -> float:
 def _up(session: Session) -> int:
     if session.options.plan:
         asked = reader(session)
-        return _show(session, asked.plan(JobRequest(verb=Verb.UP, options=wishes(session, asked))))
+        return show_plan(session, asked.plan(JobRequest(verb=Verb.UP, options=wishes(session, asked))))
     ensure_agent(session, "up")
     asked = Remote(session.client)
     options = wishes(session, asked)
@@ -98,23 +108,27 @@ def wishes(session: Session, asked: Reader) -> dict[str, Value]:
     given = session.options
     options: dict[str, Value] = {name: value for name in TEXTS if (value := getattr(given, name)) is not None}
     if given.k3s is not None:
-        options["k3s"] = _file_or_version(given.k3s)
+        options["k3s"] = file_or_version(given.k3s)
     if given.images:
-        options["images"] = [str(_there(path)) for path in given.images]
+        options["images"] = [str(there(path)) for path in given.images]
+    if given.bundle is not None:
+        options |= given_bundle(given.bundle, given.allow_older)
     if given.component or given.no_component:
         options["components"] = _components(session, asked)
     return options
 
 
-def _file_or_version(text: str) -> str:
+def file_or_version(text: str) -> str:
+    """Return what `--k3s` names: a version, or the path of a file; raise Stop."""
     if VERSION.fullmatch(text) and not Path(text).exists():
         return text if text.startswith("v") else f"v{text}"
     if not Path(text).exists():
         raise Stop(Exit.USAGE, f"--k3s: {text!r} is neither a file here nor a version such as v1.36.3+k3s1")
-    return str(_there(text))
+    return str(there(text))
 
 
-def _there(text: str) -> Path:
+def there(text: str) -> Path:
+    """Return the path of something that is there; raise Stop."""
     path = Path(text).absolute()  # the agent has another working directory
     if not path.exists():
         raise Stop(Exit.USAGE, f"there is no {path}")
@@ -137,13 +151,42 @@ def _site(asked: Reader) -> SiteDocument | None:
         raise
 
 
-def _show(session: Session, plan: Plan) -> int:
+def _show_backup(session: Session, held: BackupContents) -> None:
+    """Show what the beginning of a backup says of it."""
+    age = (
+        f"{duration(held.age_seconds)} ago"
+        if held.age_seconds is not None
+        else "ahead of this machine's clock"
+    )
+    brought = "the bundle's would be used" if session.options.bundle else "the backup's own would be fetched"
+    kept = held.k3s_here or brought
+    screen = session.screen
+    screen.line(
+        "This backup opens. Whether all of it is whole is seen when it is restored, or by archipel backup verify."
+    )
+    screen.table(
+        [
+            ["site", f"{held.site_name} ({held.site_id}), node {held.node_name}"],
+            ["backup", f"{held.sequence}, made {held.made_at}, {age} (its clock: {held.clock.value})"],
+            ["k3s", f"{held.k3s_version}, datastore {held.datastore}, {held.architecture}; here: {kept}"],
+            ["archipel", held.agent_version],
+            ["content", f"{size(held.size)} laid out, volumes: {', '.join(held.volumes) or 'none'}"],
+            ["left out", ", ".join(held.left_out) or "nothing"],
+        ]
+    )
+    screen.line()
+
+
+def show_plan(session: Session, plan: Plan, word: str = "up") -> int:
+    """Show what a job would do, and return the exit code."""
     problems = [one for one in plan.findings if one.severity is Severity.PROBLEM]
     screen = session.screen
     if screen.as_json:
         screen.data(plan)
         return Exit.REFUSED if problems else Exit.OK
-    screen.line("Nothing has been changed. `archipel up` would:")
+    if plan.backup is not None:
+        _show_backup(session, plan.backup)
+    screen.line(f"Nothing has been changed. `archipel {word}` would:")
     for step in plan.steps:
         mark = screen.mark(Mark.NOW if step.needed else Mark.GOOD)
         tail = f"  {step.said}" if step.said else "" if step.needed else "  nothing to do"

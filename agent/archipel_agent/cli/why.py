@@ -62,7 +62,7 @@ def general(code: str) -> Finding:
     """Return the finding as the catalogue has it, with <name> where a machine would show a value; raise CodeUnknown."""
     known = entry(code)
     texts = known.texts["en"]
-    sentences = (texts.title, texts.cause, texts.remedy, *texts.runbook)
+    sentences = (texts.title, texts.cause, texts.remedy, *texts.runbook, *texts.plan, texts.undo)
     names = {name for text in sentences for _, name, _, _ in string.Formatter().parse(text) if name}
     params = {name: f"<{name}>" for name in names}
     return Finding(code=code, severity=known.severity, params=params)

@@ -1,15 +1,19 @@
 """What the hardware and the operating system say of themselves: model, release, temperature, throttling, uptime."""
 
+import functools
 import os
 from pathlib import Path
 
 from archipel_contract.facts import InitSystem, Throttling
 
+# Where it is: the Pi 5's device tree names the bus with its address. Kernels without that file have the voltage's driver.
 # Bits of the Raspberry Pi firmware's get_throttled word (raspberrypi.com documentation of vcgencmd get_throttled).
-UNDER_VOLTAGE, CAPPED, THROTTLED, UNDER_VOLTAGE_SEEN = 1 << 0, 1 << 1, 1 << 2, 1 << 16
+UNDER_VOLTAGE, CAPPED, THROTTLED = 1 << 0, 1 << 1, 1 << 2
+UNDER_VOLTAGE_SEEN, CAPPED_SEEN, THROTTLED_SEEN = 1 << 16, 1 << 17, 1 << 18
 READ_BYTES = 64 << 10
 ZONES = "/sys/class/thermal"
-GET_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+PLATFORM = "/sys/devices/platform"
+HWMON = "/sys/class/hwmon"
 
 
 def text(path: str) -> str:
@@ -80,14 +84,29 @@ def _names(directory: str) -> list[str]:
 
 def throttling() -> Throttling:
     """Return what a Raspberry Pi's firmware reports; all None on other machines."""
-    raw = text(GET_THROTTLED)
+    word_at, alarm_at = throttling_files()
     try:
-        word = int(raw, 16)
+        return throttling_of(int(text(word_at) if word_at else "", 16))
     except ValueError:
-        return Throttling()
+        alarm = text(alarm_at) if alarm_at else ""
+        return Throttling(under_voltage=alarm == "1") if alarm in ("0", "1") else Throttling()
+
+
+@functools.cache
+def throttling_files(platform: str = PLATFORM, hwmon: str = HWMON) -> tuple[str, str]:
+    """Return where the firmware's word and the alarm of the voltage driver are to be read; looked for once."""
+    words = (f"{platform}/{bus}/{bus}:firmware/get_throttled" for bus in _names(platform) if bus[:3] == "soc")
+    alarms = (f"{hwmon}/{one}" for one in _names(hwmon) if text(f"{hwmon}/{one}/name") == "rpi_volt")
+    word = next((path for path in words if os.path.exists(path)), "")
+    return word, next((f"{path}/in0_lcrit_alarm" for path in alarms), "")
+
+
+def throttling_of(word: int) -> Throttling:
+    """Return what the firmware's word says, bit by bit."""
     return Throttling(
         under_voltage=bool(word & UNDER_VOLTAGE),
         capped=bool(word & CAPPED),
         throttled=bool(word & THROTTLED),
         under_voltage_since_boot=bool(word & UNDER_VOLTAGE_SEEN),
+        throttled_since_boot=bool(word & (CAPPED_SEEN | THROTTLED_SEEN)),
     )

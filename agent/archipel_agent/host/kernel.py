@@ -2,8 +2,8 @@
 
 import ctypes
 import functools
-import gzip
 import os
+import zlib
 from pathlib import Path
 
 from archipel_agent.host.hardware import text
@@ -18,6 +18,7 @@ CONFIGURED_BY = {
     "iptable_nat": "CONFIG_IP_NF_NAT",
     "iptable_filter": "CONFIG_IP_NF_FILTER",
 }
+GZIP = 16 + zlib.MAX_WBITS  # how zlib reads it; the module gzip is one more to hold
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronized
 
 
@@ -54,10 +55,10 @@ def _configured(symbol: str) -> bool | None:
     if not symbol:
         return None
     try:
-        lines = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode(errors="replace").splitlines()
-    except OSError:
+        held = zlib.decompress(Path("/proc/config.gz").read_bytes(), GZIP)
+    except (OSError, zlib.error):
         return None
-    return f"{symbol}=y" in lines
+    return f"{symbol}=y" in held.decode(errors="replace").splitlines()
 
 
 class _Timex(ctypes.Structure):

@@ -17,6 +17,9 @@ from archipel_agent.ports import CommandFailed, Disk, Runner
 Verb = Callable[[Mapping[str, str]], None]
 SANDBOX_MARK = "ARCHIPEL_SANDBOXED"  # set by the agent's unit, which also confines it
 TIMEOUT_SECONDS = 120.0
+SLOW_SECONDS = 6 * 3600.0  # a large file on its way to a slow stick
+SLOW = frozenset({"copy", "remove-tree"})
+RESET_SECONDS = 110.0  # below what the transient unit is given; the database of one box is read in seconds
 
 
 class Direct:
@@ -57,7 +60,8 @@ class Transient:
             verb,
         ]
         try:
-            self._runner.run(argv, timeout=TIMEOUT_SECONDS, stdin=json.dumps(parameters).encode())
+            seconds = SLOW_SECONDS if verb in SLOW else TIMEOUT_SECONDS
+            self._runner.run(argv, timeout=seconds, stdin=json.dumps(parameters).encode())
         except CommandFailed as error:
             last = error.stderr.strip().splitlines()[-1:] or [str(error)]
             raise CommandFailed(last[0], error.code) from error
@@ -79,6 +83,10 @@ def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
             Path(p["path"]), frozenset(Path(one) for one in json.loads(p.get("keep", "[]")))
         ),
         "kernel-settings": lambda p: set_kernel(json.loads(p["values"]), runner),
+        "reset-etcd": lambda p: reset_etcd(p, runner),
+        "vacuum-journal": lambda p: vacuum_journal(int(p["size"]), runner),
+        "firewall": lambda p: load_firewall(p["rules"], runner),
+        "power-off": lambda _: power_off(runner),
         "set-clock": lambda p: set_clock(int(p["at"]), runner),
     }
 
@@ -87,6 +95,32 @@ def set_kernel(values: Mapping[str, str], runner: Runner) -> None:
     """Set sysctls now; raise CommandFailed naming the first that cannot be set."""
     for name, value in values.items():
         runner.run(["sysctl", "-q", "-w", f"{name}={value}"])
+
+
+def reset_etcd(parameters: Mapping[str, str], runner: Runner) -> None:
+    """Have k3s reset the membership of its etcd, from a snapshot if one is named; it ends by itself; raise CommandFailed.
+
+    Its exit code says nothing (k3s ends with 0 or 1 by version), so whoever calls looks for the flag it leaves.
+    """
+    argv = [parameters["k3s"], "server", "--cluster-reset", "--data-dir", parameters["data"]]
+    if parameters["snapshot"]:
+        argv.append(f"--cluster-reset-restore-path={parameters['snapshot']}")
+    runner.run(argv, timeout=RESET_SECONDS, ok=(0, 1))
+
+
+def load_firewall(rules: str, runner: Runner) -> None:
+    """Give the kernel a set of rules in one piece, all or nothing; raise CommandFailed with nft's own words."""
+    runner.run(["nft", "-f", "-"], stdin=rules.encode())
+
+
+def vacuum_journal(size: int, runner: Runner) -> None:
+    """Have the system's journal keep `size` bytes of what it has closed; raise CommandFailed."""
+    runner.run(["journalctl", f"--vacuum-size={size}"])
+
+
+def power_off(runner: Runner) -> None:
+    """Have the machine shut down in order: systemd asks logind, which lets kubelet end the pods in their grace first."""
+    runner.run(["systemctl", "poweroff"])
 
 
 def set_clock(at: int, runner: Runner) -> None:

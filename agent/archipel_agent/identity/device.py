@@ -15,9 +15,9 @@ from archipel_agent.identity.reading import DAMAGED, MISMATCHED, FleetFacts, Ide
 from archipel_agent.ports import Secured
 from archipel_contract.link.envelope import Frame, framed
 from archipel_contract.link.secure import client_context
-from archipel_contract.trust.certificates import Certificate
 from archipel_contract.trust.enrolment import Answer
 from archipel_contract.trust.keys import Signer
+from archipel_contract.trust.reading import Certificate
 from archipel_contract.trust.store import TrustStore
 
 LOG = logging.getLogger(__name__)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from archipel_contract.status import Membership
-from archipel_contract.trust import certificates
-from archipel_contract.trust.certificates import CertificateInvalid
 from archipel_contract.trust.enrolment import Answer, EnrolmentState
+from archipel_contract.trust.reading import CertificateInvalid
 from archipel_contract.trust.token import Invitation, claim_code
 
 AWAY, UNTRUSTED, UNUSABLE = "identity-fleet-away", "identity-wrong-authority", "identity-answer-unusable"
@@ -53,7 +52,9 @@ class Enrolling:
 
 def learned(before: Enrolling, answer: Answer, device_key: bytes, now: float, random: float) -> Enrolling:
     """Return how it stands after somebody said which CAs the fleet has; `device_key` is the DER of the public key."""
-    token = before.invitation.token
+    from archipel_contract.trust import certificates  # noqa: PLC0415 - a megabyte that is needed once
+
+    wanted = before.invitation.pin
     seen = []
     for one in answer.authorities:
         try:
@@ -61,13 +62,13 @@ def learned(before: Enrolling, answer: Answer, device_key: bytes, now: float, ra
         except CertificateInvalid:
             continue
         seen.append(pin)
-        if token is None or pin == token.pin:
+        if wanted in ("", pin):
             claim = claim_code(device_key, certificates.public_der(one.encode()))
-            shown = claim if token is None else before.claim
+            shown = before.claim if wanted else claim
             return replace(before, authority=one, claim=shown, fleet=answer.fleet_name, next_at=now)
-    if token is None or not seen:
+    if not wanted or not seen:
         return failed(before, UNUSABLE, "it names no CA", now, random)
-    problem = f"the token is for a fleet whose CA has the pin {token.pin}, here it is {', '.join(seen)}"
+    problem = f"token or voucher is for a fleet whose CA has the pin {wanted}, here it is {', '.join(seen)}"
     return failed(before, UNTRUSTED, problem, now, random)
 
 

@@ -16,7 +16,6 @@ from archipel_agent.identity.enrolling import Ask, Enrolling
 from archipel_agent.identity.files import AnswerInvalid
 from archipel_agent.ports import Clock, EnrolFailed, Enroller, Entropy, Secured
 from archipel_contract.link.envelope import EnvelopeInvalid, frame_from
-from archipel_contract.trust import certificates
 from archipel_contract.trust.enrolment import ENROL, RENEW, TRUST, Answer, EnrolmentState, Renewal, Request
 from archipel_contract.trust.keys import device_key_from_pem, public_der
 from archipel_contract.wire import WireError, from_json, to_json
@@ -69,13 +68,21 @@ def _learn(parts: Parts, before: Enrolling) -> Enrolling:
     return enrolling.learned(before, said, key, parts.clock.monotonic(), parts.random())
 
 
+def _certificate_request(parts: Parts) -> str:
+    from archipel_contract.trust import certificates  # noqa: PLC0415 - a megabyte that is needed twice a year
+
+    return certificates.request(device_key_from_pem(parts.identity.files.asking_key())).decode()
+
+
 def _request(parts: Parts, before: Enrolling) -> Enrolling | Answer:
-    token = before.invitation.token
+    token, vouched, about = before.invitation.token, before.invitation.vouched, parts.about()
     request = replace(
-        parts.about(),
-        csr=certificates.request(device_key_from_pem(parts.identity.files.asking_key())).decode(),
+        about,
+        csr=_certificate_request(parts),
         node_id=parts.identity.node_id,
         token=token.text if token else "",
+        voucher=vouched.frame if vouched else "",
+        site_id=vouched.site_id if vouched else about.site_id,
     )
     secured = Secured(authorities=(before.authority,), check_time=parts.time().checks_dates)
     answer = _asked(parts, before.invitation.address, ENROL, to_json(request), secured)
@@ -98,9 +105,7 @@ def renew(parts: Parts) -> Renewed:
     identity = parts.identity
     try:
         secured = identity.secured(parts.time().checks_dates)
-        body = to_json(
-            Renewal(csr=certificates.request(device_key_from_pem(parts.identity.files.asking_key())).decode())
-        )
+        body = to_json(Renewal(csr=_certificate_request(parts)))
         answer = _asked(parts, identity.fleet.address, RENEW, body, secured)
         parts.believe(answer.at)
         if answer.state is not EnrolmentState.ISSUED:

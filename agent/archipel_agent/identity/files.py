@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from archipel_agent.identity.reading import DAMAGED, FleetFacts, IdentityUnusable, KeptFiles
 from archipel_contract.link.envelope import EnvelopeInvalid, frame_from
-from archipel_contract.trust import certificates
-from archipel_contract.trust.certificates import CertificateInvalid
+from archipel_contract.trust import reading
 from archipel_contract.trust.enrolment import Answer
 from archipel_contract.trust.keys import (
     KeyInvalid,
@@ -21,6 +20,7 @@ from archipel_contract.trust.keys import (
     new_device_key,
     to_pem,
 )
+from archipel_contract.trust.reading import CertificateInvalid
 from archipel_contract.trust.store import TrustStore
 from archipel_contract.wire import WireError, from_json, to_json
 
@@ -170,7 +170,7 @@ class IdentityFiles(KeptFiles):
 
     def _check_issued(self, answer: Answer, node_id: str) -> None:
         try:
-            certificate = certificates.read(answer.certificate.encode())
+            certificate = reading.read(answer.certificate.encode())
             signer = SoftwareSigner(device_key_from_pem(self.disk.read(self.paths.next_key)))
         except (CertificateInvalid, KeyInvalid, OSError) as error:
             raise AnswerInvalid(str(error)) from error

@@ -16,9 +16,10 @@ from archipel_agent.identity.enrolling import Enrolling
 from archipel_agent.identity.exchange import Parts
 from archipel_agent.identity.files import AnswerInvalid
 from archipel_agent.service import Refused
+from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
 from archipel_contract.status import EnrolmentStatus
 from archipel_contract.trust.enrolment import Answer
-from archipel_contract.trust.token import TokenInvalid, invitation
+from archipel_contract.trust.token import Invitation, TokenInvalid, invitation
 
 LOG = logging.getLogger(__name__)
 STOP_SECONDS = 5.0
@@ -92,6 +93,7 @@ class IdentityKeeper:
         except TokenInvalid as error:
             message = f"The link to enrol by cannot be used: {error}."
             raise Refused(400, "link-invalid", message, "archipel enrol --help") from error
+        self._check_site(invitation(wanted))
         with self._lock:
             if self.identity.has_certificate and not again:
                 name = self.identity.fleet.fleet_name or self.identity.fleet.address
@@ -106,6 +108,63 @@ class IdentityKeeper:
         self.when_changed()
         self.look()
         return self.status()
+
+    def _check_site(self, wanted: Invitation) -> None:
+        """Refuse a voucher of a site that this machine is no part of: the fleet would."""
+        own = self._parts.about().site_id
+        if wanted.vouched is not None and own not in ("", wanted.vouched.site_id):
+            message = "The voucher is of another site than this machine's."
+            remedy = "Enrol it with a token: sudo archipel enrol LINK"
+            raise Refused(409, "other-site", message, remedy)
+
+    def request(self) -> VoucherRequest:
+        """Return what another node has to know to vouch for this one, which has a key from now on; raise Refused."""
+        from archipel_agent.identity import vouching  # noqa: PLC0415 - asked for once in the life of a machine
+
+        about = self._parts.about()
+        with self._lock:
+            if self.identity.has_certificate:
+                raise Refused(409, "enrolled", "This machine belongs to a fleet already.", "archipel status")
+            try:
+                return vouching.request(self.identity, about.hostname, about.site_id)
+            except OSError as error:
+                message = f"The key cannot be kept: {error.strerror or error}."
+                raise Refused(503, "not-kept", message, "archipel doctor") from error
+
+    def vouch(self, wish: VoucherWish) -> VoucherGiven:
+        """Vouch for another machine of this site; raise Refused."""
+        from archipel_agent.identity import vouching  # noqa: PLC0415 - asked for once in the life of a machine
+
+        site_id, time = self._parts.about().site_id, self._parts.time()
+        if not self.identity.has_certificate:
+            message = "This machine belongs to no fleet, so nobody would believe its word."
+            raise Refused(409, "no-fleet", message, "sudo archipel enrol LINK")
+        if not site_id:
+            raise Refused(409, "no-site", "This machine is no site yet.", "sudo archipel up")
+        if not time.checks_dates:
+            message = "The clock of this machine is not sure, so the voucher might hold at another time."
+            raise Refused(409, "clock-unsure", message, 'sudo archipel clock set "2026-11-22 14:05"')
+        try:
+            made = vouching.vouch(self.identity, wish, site_id, int(time.now.timestamp() * 1000))
+        except vouching.NotVouched as error:
+            said = str(error)
+            raise Refused(
+                409, "not-vouched", f"{said[:1].upper()}{said[1:]}.", "archipel enrol --help"
+            ) from error
+        return VoucherGiven(
+            link=made.text, node_id=wish.request.node_id, fleet=self.identity.fleet.fleet_name
+        )
+
+    def leave(self) -> None:
+        """Leave the fleet, or what was begun to come into one, by the word of somebody on site; raise Refused."""
+        if self._enrolling is None and not self.identity.has_certificate and self.identity.problem is None:
+            raise Refused(409, "no-fleet", "This machine belongs to no fleet.", "archipel status")
+        try:
+            self.wipe()
+        except OSError as error:
+            message = f"The keys cannot be wiped: {error.strerror or error}."
+            raise Refused(503, "not-kept", message, "archipel doctor") from error
+        self.when_changed()
 
     def status(self) -> EnrolmentStatus:
         """Return how it stands; cheap, reads no files."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from archipel_agent.paths import IdentityPaths
 from archipel_agent.ports import Disk
 from archipel_contract.link.envelope import EnvelopeInvalid, frame_from
-from archipel_contract.trust import certificates
-from archipel_contract.trust.certificates import Certificate, CertificateInvalid
+from archipel_contract.trust import reading
 from archipel_contract.trust.keys import KeyInvalid, SoftwareSigner, device_key_from_pem
+from archipel_contract.trust.reading import Certificate, CertificateInvalid
 from archipel_contract.trust.store import TrustStore
 from archipel_contract.wire import WireError, from_json
 
@@ -86,7 +86,7 @@ class KeptFiles:
 
     def _pair(self, key_path: Path, certificate_path: Path) -> Pair:
         try:
-            certificate = certificates.read(self.disk.read(certificate_path))
+            certificate = reading.read(self.disk.read(certificate_path))
         except FileNotFoundError as error:
             raise IdentityUnusable(
                 DAMAGED, certificate_path, "there is a key, but not its certificate"

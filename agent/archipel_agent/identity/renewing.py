@@ -7,7 +7,7 @@ not renew in one minute. A certificate that has ended is still renewed: the flee
 import hashlib
 from datetime import datetime, timedelta
 
-from archipel_contract.trust.certificates import Certificate
+from archipel_contract.trust.reading import Certificate
 
 SPREAD = 0.1  # of the life, after its half
 LATE = 0.75  # of the life: renewing should have worked by then, and people are told

@@ -8,7 +8,7 @@ from archipel_agent.host.clock import text
 from archipel_agent.identity.enrolling import Enrolling
 from archipel_agent.identity.reading import FleetFacts, IdentityUnusable
 from archipel_contract.status import EnrolmentStatus, Membership
-from archipel_contract.trust.certificates import Certificate
+from archipel_contract.trust.reading import Certificate
 
 STUCK, ENDED, LINK_UNUSABLE = "identity-renewal-stuck", "identity-expired", "identity-token-unusable"
 

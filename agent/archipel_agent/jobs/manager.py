@@ -98,7 +98,11 @@ class JobManager:
         self._events.clear()
         options = parse(job.verb, job.options)
         context = replace(
-            self._context, verb=job.verb, options=options, ports=replace(self._context.ports, clock=clock)
+            self._context,
+            verb=job.verb,
+            options=options,
+            ports=replace(self._context.ports, clock=clock),
+            job=job.id,
         )
         engine = Engine(job, story(job.verb, options), context, clock, self._emit)
         thread = threading.Thread(target=self._run, args=(engine,), name=f"job-{job.verb}", daemon=True)

@@ -1,4 +1,4 @@
-"""Which of k3s' own files must have content, and which of them have none."""
+"""Which of k3s' own files must have content, which of them have none, and what k3s keeps its cluster in."""
 
 from pathlib import Path
 
@@ -26,6 +26,16 @@ def empty_files(disk: Disk, paths: Paths) -> tuple[Path, ...]:
             names = (name for name in disk.names(directory) if name.endswith(ENDINGS))
             found |= {directory / name for name in names if _is_empty(disk, directory / name)}
     return tuple(sorted(found))
+
+
+def datastore(disk: Disk, paths: Paths) -> str:
+    """Return `etcd` or `sqlite`, whichever lies on the disk; empty before the first start.
+
+    After a migration SQLite's file is renamed (k3s pkg/cluster/managed.go), so etcd is looked for first.
+    """
+    if disk.exists(paths.k3s_data / "server/db/etcd"):
+        return "etcd"
+    return "sqlite" if disk.exists(paths.k3s_data / "server/db/state.db") else ""
 
 
 def _directories(disk: Disk, top: Path, data: Path) -> tuple[Path, ...]:

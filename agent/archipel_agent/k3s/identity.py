@@ -5,6 +5,7 @@ do everything; neither fits. The token is a Secret of type service-account-token
 silent for years; it is bound to the account and gone with it.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -66,6 +67,11 @@ def objects() -> tuple[tuple[str, dict[str, Any]], ...]:
         ),
         (f"{space}/secrets/{SECRET}", secret),
     )
+
+
+def edition() -> str:
+    """Return what tells the objects of this version from those of another: a digest of all of them."""
+    return hashlib.sha256(json.dumps(objects(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def removal_paths() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from pathlib import Path
+from typing import cast
 
 from archipel_agent.k3s.kubewatch import HttpsWatch, NoWatch
 from archipel_agent.ports import Disk, KubeReply, KubeWatch
@@ -59,7 +60,7 @@ class HttpsKubeApi:
         with self._lock:
             try:
                 context, bearer = self._credentials()
-                plain = socket.create_connection((HOST, PORT), TIMEOUT_SECONDS)
+                plain = _reached()
                 made = HttpsWatch(plain, context, f"{HOST}:{PORT}", path, bearer)
             except (OSError, NoCredentials, ValueError):
                 return NoWatch()
@@ -97,7 +98,7 @@ class HttpsKubeApi:
 
     def _connect(self) -> http.client.HTTPSConnection:
         context, self._bearer = self._credentials()
-        return http.client.HTTPSConnection(HOST, PORT, timeout=TIMEOUT_SECONDS, context=context)
+        return _Connection(context)
 
     def _credentials(self) -> tuple[ssl.SSLContext, str]:
         """Return what the API is known by, and the token to show (empty where a certificate is shown instead)."""
@@ -123,6 +124,28 @@ class HttpsKubeApi:
         finally:
             self._disk.remove(self._scratch)
         return context
+
+
+def _reached() -> socket.socket:
+    """Return a connection that nothing was said on. The address is given as bytes, for with text Python loads IDNA, whose
+    tables stay in memory for good.
+    """
+    # typeshed grants bytes to getaddrinfo, but not to create_connection, which hands them on to it.
+    return socket.create_connection(cast("tuple[str, int]", (HOST.encode(), PORT)), TIMEOUT_SECONDS)
+
+
+class _Connection(http.client.HTTPSConnection):
+    """The connection of the standard library, but for how the address is given; see `_reached`."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(HOST, PORT, timeout=TIMEOUT_SECONDS, context=tls)
+        self._tls = tls
+
+    def connect(self) -> None:
+        """Connect, as the standard library does."""
+        self.sock = _reached()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=HOST.encode())
 
 
 def _context(authority: str) -> ssl.SSLContext:

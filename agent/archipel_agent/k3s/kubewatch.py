@@ -31,7 +31,7 @@ class HttpsWatch:
         request = h11.Request(method="GET", target=path, headers=headers)
         asked = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
         try:
-            self._connection = context.wrap_socket(plain, server_hostname=host.rpartition(":")[0])
+            self._connection = context.wrap_socket(plain, server_hostname=host.rpartition(":")[0].encode())
         except OSError:
             plain.close()
             raise

@@ -5,6 +5,7 @@ run, the agent's next turn starts it again; without the agent nobody does, which
 """
 
 import json
+import threading
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +36,7 @@ class SupervisedKeeper:
         self._pid = runtime / "k3s.pid"  # which process it is, written by that process
         self._service = state / "k3s-service.json"
         self._log = log
+        self._lock = threading.Lock()  # a turn and a job may start and stop at the same time
 
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the service is recorded exactly so."""
@@ -51,6 +53,10 @@ class SupervisedKeeper:
 
     def start(self) -> None:
         """Start k3s unless it runs."""
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
         argv = self._spec()
         if not argv:
             raise CommandFailed("k3s cannot be started: it has not been set up here")
@@ -64,11 +70,12 @@ class SupervisedKeeper:
 
     def stop(self) -> None:
         """Stop the k3s process; a later start counts from zero."""
-        process = self._process()
-        if process:
-            end(process, STOP_SECONDS)
-            await_group_gone(process, GROUP_SECONDS)
-        self._forget()
+        with self._lock:
+            process = self._process()
+            if process:
+                end(process, STOP_SECONDS)
+                await_group_gone(process, GROUP_SECONDS)
+            self._forget()
 
     def status(self) -> K3sStatus:
         """Return how the process stands."""

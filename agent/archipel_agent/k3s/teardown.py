@@ -33,6 +33,19 @@ def shims(paths: Paths) -> tuple[int, ...]:
     )
 
 
+def programs_in_use(paths: Paths) -> frozenset[str]:
+    """Return the names in data/ from which a process runs, or to which the links of the present and previous k3s lead."""
+    data = paths.k3s_data / "data"
+    links = (data / "current", data / "previous")
+    led = {os.path.basename(os.path.realpath(link)) for link in links if link.is_symlink()}
+    run = {
+        Path(program).relative_to(data).parts[0]
+        for _, program in programs()
+        if program.startswith(f"{data}/")
+    }
+    return frozenset(led | run)
+
+
 def mounts(paths: Paths) -> tuple[str, ...]:
     """Return k3s' mount points, the deepest first."""
     places = mount_places(paths)

@@ -78,7 +78,7 @@ class Engine:
         """A connection stands: say hello at once (when to connect was spread already)."""
         self._connection = connection
         self._forget()
-        self._greet(now)
+        self.greet(now)
         self._tokens, self._filled_at = self._budget.burst, now
         self._silent = 0
 
@@ -88,7 +88,8 @@ class Engine:
         self._unheard += self._hellos > self._budget.attempts
         self._hello_at, self.is_welcome, self.controller = None, False, None
 
-    def _greet(self, at: float) -> None:
+    def greet(self, at: float) -> None:
+        """Say hello at that moment, on the connection that stands."""
         self._forget()
         self.is_welcome, self._hello_at, self._hellos, self._silent = False, at, 0, 0
 
@@ -107,7 +108,7 @@ class Engine:
             return HELLO if is_due and not self.is_unheard(now) else None
         late = self._late(now)
         if self._silent >= self._budget.attempts:
-            self._greet(now)
+            self.greet(now)
             return HELLO
         if late is not None:
             return late
@@ -153,7 +154,7 @@ class Engine:
             self._hellos += 1
             doublings = min(20, self._hellos - 1 + self._unheard)
             wait = min(self._budget.longest, self._budget.hello * 2.0**doublings)
-            if self._is_absent:
+            if self.is_absent:
                 wait = AWAY_FACTOR * self._budget.longest
             self._hello_at = now + wait * (0.75 + 0.5 * self._random())
             return
@@ -195,12 +196,13 @@ class Engine:
         return self.is_welcome and not self._flights and not waits and not self.states.has_news(now)
 
     @property
-    def _is_absent(self) -> bool:
+    def is_absent(self) -> bool:
+        """Whether the controller itself (or its will) said that it is away."""
         return self.controller is not None and not self.controller.connected
 
     def is_unheard(self, now: float) -> bool:
         """Whether so many hellos went unanswered that the connection itself is in doubt."""
-        is_spent = not self.is_welcome and not self._is_absent and self._hellos > self._budget.attempts
+        is_spent = not self.is_welcome and not self.is_absent and self._hellos > self._budget.attempts
         return is_spent and self._hello_at is not None and now >= self._hello_at
 
     # --- what was heard ----------------------------------------------------------------------------------------------
@@ -209,12 +211,12 @@ class Engine:
         """The controller (or its will) says whether it listens."""
         before, self.controller = self.controller, said
         if not said.connected:
-            self._greet(now + AWAY_FACTOR * self._budget.longest * (0.75 + 0.5 * self._random()))
+            self.greet(now + AWAY_FACTOR * self._budget.longest * (0.75 + 0.5 * self._random()))
             return
         # The first word on a connection is what the broker kept; our hello is on its way already.
         is_new = before is not None and (not before.connected or before.connection != said.connection)
         if is_new or (self.is_welcome and said.incarnation != self.incarnation):
-            self._greet(now + self._random() * said.spread_seconds)
+            self.greet(now + self._random() * said.spread_seconds)
 
     def welcome(self, said: Welcome, now: float) -> bool:
         """The controller committed our hello; returns whether it is another than the one last heard."""
@@ -261,7 +263,7 @@ class Engine:
         if ask.wanted is Wanted.FULL:
             self.states.asked(now)
         elif ask.wanted is Wanted.HELLO and self.is_welcome:
-            self._greet(now + self._budget.hello * self._random())
+            self.greet(now + self._budget.hello * self._random())
 
 
 def _entry_draft(entry: Entry, states: States, since_welcome: float) -> Draft:

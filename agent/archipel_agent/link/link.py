@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archipel_agent.link import diary, mirror
+from archipel_agent.link.calls import Calls
 from archipel_agent.link.core import LinkCore
 from archipel_agent.link.engine import Budget
 from archipel_agent.link.entries import Stamp
@@ -60,6 +61,8 @@ class LinkParts:
     budget: Budget = Budget()
     first_spread: float = FIRST_SPREAD
     identity: LinkIdentity = Nobody()
+    holds: bool = False
+    """Whether the line is kept between two calls of dial-in, where the way lets it live."""
 
 
 class Link:
@@ -73,6 +76,9 @@ class Link:
         self._core = LinkCore(parts.facts, parts.entropy, parts.outbox, parts.free_bytes, budget)
         every = float(parts.plan.every) if parts.plan.mode is LinkMode.DIAL_IN else None
         self._schedule = Schedule(parts.node_id, every, self._core.random)
+        self._calls = None
+        if every is not None:
+            self._calls = Calls(every, holds=parts.holds, lingers=parts.identity.lingers)
         self._sampler = Sampler(float(parts.plan.metrics_every))
         self._standing = Standing(parts.plan.mode, parts.broker, parts.clock)
         self._report: Report | None = None
@@ -127,7 +133,7 @@ class Link:
             now = self._parts.clock.monotonic()
             is_taken = self._core.say(bodies, self._stamp(), now)
             if is_taken and self._parts.plan.mode is LinkMode.DIAL_IN:
-                self._schedule.hurry(now)  # somebody waits for it
+                self._schedule.hurry(now, _rests(self._session))  # somebody waits for it
         self.wake()
         return is_taken
 
@@ -175,7 +181,7 @@ class Link:
             self._core.sampled(point, stamp)
         self._spill(stamp, now)
         if self._parts.plan.mode is LinkMode.DIAL_IN and any(map(_is_urgent, told)):
-            self._schedule.hurry(now)
+            self._schedule.hurry(now, _rests(self._session))
         return bool(told or is_changed or point)
 
     def _ended(self, before: Report | None, report: Report) -> tuple[Job, ...]:
@@ -188,12 +194,13 @@ class Link:
     def _spill(self, stamp: Stamp, now: float) -> None:
         """Write samples to the disk that have not been sent for too long."""
         session = self._session
-        if session is not None and self._core.is_welcome:
+        if session is not None and self._core.is_welcome and not session.is_resting:
             self._offline_since = None
             return
         if self._offline_since is None:
             self._offline_since = now
-        is_planned = session is not None and not session.is_connected and self._schedule.is_planned
+        is_quiet = session is not None and (not session.is_connected or session.is_resting)
+        is_planned = is_quiet and self._schedule.is_planned
         if now - self._offline_since >= OFFLINE_SECONDS and (
             not is_planned or self._core.points >= QUIET_POINTS
         ):
@@ -263,7 +270,7 @@ class Link:
         self._session = Session(
             Surroundings(
                 node_id=self._parts.node_id,
-                dials_in=self._parts.plan.mode is LinkMode.DIAL_IN,
+                calls=self._calls,
                 clock=self._parts.clock,
                 carrier=self._carrier,
                 memory=self._core.memory,
@@ -316,6 +323,10 @@ class Link:
 
 def _site_of(report: Report | None) -> str:
     return report.site.site_id if report is not None and report.site is not None else ""
+
+
+def _rests(session: Session | None) -> bool:
+    return session is not None and session.is_resting
 
 
 def _is_urgent(event: Event) -> bool:

@@ -1,5 +1,6 @@
 """Makes the link of this machine from its settings and ports, over MQTT. Imported only where a broker is set."""
 
+import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,10 @@ from archipel_contract.link.reaching import MakeContext
 from archipel_contract.status import LinkMode
 
 LONGEST_KEEPALIVE = 3600
+LONGEST_HELD = (
+    65_535  # the keepalive has two bytes (MQTT 3.1.1, 3.1.2.10); what needs a longer one is not held
+)
+HELD_ROOM = 1.25  # of a call's period: what is said in each call must come before a ping would
 PATIENT_POINTS = (
     12  # samples wait in memory until they are acknowledged: so many are little to lose in a power cut
 )
@@ -57,6 +62,7 @@ def parts_of(
     """Return what the link is made of, for a rehearsal that puts something in between; raise BrokerUrlInvalid."""
     url = broker_url.parse(settings.broker)
     plan = plan_of(settings)
+    is_held = holds(settings)
     return LinkParts(
         node_id=node_id,
         plan=plan,
@@ -65,10 +71,11 @@ def parts_of(
         entropy=ports.entropy,
         facts=store,
         outbox=paths.outbox,
-        carrier=lambda: MqttCarrier(url, node_id, tls=tls, keepalive=keepalive(plan)),
+        carrier=lambda: MqttCarrier(url, node_id, tls=tls, keepalive=keepalive(plan, is_held)),
         free_bytes=lambda: ports.disk.space(paths.state).free_bytes,
         job=store.job,
         identity=identity,
+        holds=is_held,
     )
 
 
@@ -139,7 +146,7 @@ def secured_parts(
             url,
             node_id,
             tls=lambda: secured.device.context(secured.checks_dates()),
-            keepalive=keepalive(parts.plan),
+            keepalive=keepalive(parts.plan, parts.holds),
             proxy=settings.proxy,
         )
 
@@ -158,13 +165,22 @@ def plan_of(settings: Settings) -> LinkPlan:
     return LinkPlan(mode=mode, every=round(every), metrics_every=metrics_every, patience=patience)
 
 
-def keepalive(plan: LinkPlan) -> int:
+def holds(settings: Settings) -> bool:
+    """Whether a node that dials in keeps its line between two calls."""
+    is_short = HELD_ROOM * settings.link_every <= LONGEST_HELD
+    return settings.link_mode == LinkMode.DIAL_IN and settings.link_hold == "auto" and is_short
+
+
+def keepalive(plan: LinkPlan, is_held: bool = False) -> int:
     """Return the MQTT keepalive in seconds.
 
     Samples and their acknowledgements come more often, so that no ping is ever sent while all is well: pings once a minute
     would cost a metered link more than all messages together. That an answer stays away is noticed by the engine sooner.
+    On a line that is held between calls it is longer than their period.
     """
+    if is_held:
+        return max(KEEPALIVE, math.ceil(HELD_ROOM * plan.every))
     return min(LONGEST_KEEPALIVE, max(KEEPALIVE, 2 * plan.metrics_every))
 
 
-__all__ = ["BrokerUrlInvalid", "Link", "keepalive", "link_of", "parts_of", "plan_of"]
+__all__ = ["BrokerUrlInvalid", "Link", "holds", "keepalive", "link_of", "parts_of", "plan_of"]

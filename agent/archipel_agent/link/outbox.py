@@ -22,6 +22,7 @@ from archipel_contract.link.epochs import Lane, lane_of
 
 SCHEMA_VERSION = 1
 LOCK_SECONDS = 3.0
+CACHE_KIB = 256  # of pages in memory: see state.database
 KEPT_BYTES = 1 << 20  # acknowledged entries that are kept for a controller restored from an older copy
 KEPT_COUNT = 2000
 EPOCHS_KEPT = 400
@@ -71,6 +72,7 @@ class Outbox:
 
     def _prepare(self) -> None:
         run = self._connection.execute
+        run(f"PRAGMA cache_size=-{CACHE_KIB}")
         version = run("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             detail = f"written by a newer Archipel (schema {version}, this program knows {SCHEMA_VERSION})"

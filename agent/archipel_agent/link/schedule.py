@@ -86,11 +86,22 @@ class Schedule:
         wait = wait if wait >= min(STABLE_SECONDS, self._every / 10) else wait + self._every
         self._plan(now, wait, Why.PLANNED)
 
-    def hurry(self, now: float) -> None:
-        """Something is worth an attempt now: a problem appeared, or settings changed. At most one in ten minutes."""
-        if self.next_at > now and now - self._urgent_at >= URGENT_SECONDS:
+    def hurry(self, now: float, is_held: bool = False) -> None:
+        """Something is worth an attempt now: a problem appeared, or settings changed. At most one in ten minutes, but for a
+        line that is held, on which it costs next to nothing.
+        """
+        if self.next_at > now and (is_held or now - self._urgent_at >= URGENT_SECONDS):
             self._urgent_at = now
             self._plan(now, self._random() * 2.0)
+
+    def sooner(self, at: float) -> None:
+        """Somebody waits for the next call of a line that is held."""
+        self.next_at = min(self.next_at, at)
+
+    def redial(self, now: float) -> None:
+        """A line that was kept is dead: its call is due, and each node's is in a minute of its own."""
+        self._connected_at = None
+        self._plan(now, 0.0)
 
     def at_once(self, now: float) -> None:
         """The node left its place (its shard changed): connect anew without the growth of failures."""

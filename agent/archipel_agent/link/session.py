@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archipel_agent.link.calls import Broke, Calls, Verdict
 from archipel_agent.link.engine import Draft, Engine
 from archipel_agent.link.entries import Stamp
 from archipel_agent.link.hearing import Hearing
@@ -33,9 +34,8 @@ from archipel_contract.wire import from_json, to_data
 LOG = logging.getLogger(__name__)
 OPEN_SECONDS = 30.0
 REFUSED_WAIT = 5.0  # for room in the carrier's window, should it not say when there is some
-CALL_SECONDS = 60.0  # of a dial-in call without an answer
-LONGEST_CALL_SECONDS = 900.0
-# Not for calls: whether the controller is there a call learns by its hello, and this word would be a tenth of its bytes.
+# Not for calls that hang up: whether the controller is there they learn by their hello, and this word would be a tenth of
+# their bytes. On a line that is kept it says that the controller was away, or is another.
 CONTROLLER = (topics.CONTROLLER_PRESENCE, 0)
 LEAST_WAIT = 0.01  # what was due has been said, so there is nothing to hurry for
 LONGEST_SPREAD = 3600.0  # whatever the controller asks for
@@ -47,7 +47,8 @@ class Surroundings:
     """What a session needs of others."""
 
     node_id: str
-    dials_in: bool
+    calls: Calls | None
+    """Where the node dials in."""
     clock: Clock
     carrier: Carrier
     memory: Memory
@@ -68,7 +69,6 @@ class Session:
         self._around = around
         self._shard = -1
         self._connection = 0
-        self._began = 0.0
         self._refused_until: float | None = None
         self.is_connected = False
         self.code, self.message = "", ""  # what went wrong last; empty once all is well again
@@ -87,8 +87,16 @@ class Session:
             self._connect()
         elif self._shard != topics.shard_of(around.site_id(), around.node_id):
             self._move()
+        elif self.is_resting:
+            self._rest(now)
         else:
             self._converse(now)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the line is kept, and nothing is said on it before the next call."""
+        calls = self._around.calls
+        return self.is_connected and calls is not None and calls.is_resting
 
     def _converse(self, now: float) -> None:
         around = self._around
@@ -98,48 +106,77 @@ class Session:
             self._end(error.code, str(error))
             return
         with around.lock:
-            is_over = around.dials_in and self._is_over(now)
+            verdict = self._verdict(now)
             is_unheard = around.engine.is_unheard(around.clock.monotonic())
             wait = self._wait(around.clock.monotonic())
-        if is_over:
-            self._hang_up()
+        if verdict in (Verdict.OVER, Verdict.FLEET_AWAY):
+            self._finish(verdict)
+        elif verdict is not Verdict.GOES_ON:
+            self._end("link-unanswered", "the fleet's controller did not answer the call")
         elif is_unheard:
             self._end("link-unanswered", "the connection stands, but the fleet's controller does not answer")
         else:
             self._hear(wait)
 
+    def _verdict(self, now: float) -> Verdict:
+        around, calls = self._around, self._around.calls
+        if calls is None:
+            return Verdict.GOES_ON
+        engine = around.engine
+        is_idle = engine.is_idle(now) and not around.carrier.unsent()
+        return calls.judge(now, engine.answered_at, is_idle=is_idle, is_fleet_away=engine.is_absent)
+
     def _wait(self, now: float) -> float | None:
-        wait = self._around.engine.wait(now)
+        around = self._around
+        wait = around.engine.wait(now)
         if self._refused_until is not None:
             wait = self._refused_until - now
-        if self._around.dials_in:
-            until = self._patient_until()
-            if self._around.engine.is_idle(now):
-                until = min(until, self._held_until())
+        if around.calls is not None:
+            until = around.calls.until(now, around.engine.answered_at, around.engine.is_idle(now))
             left = max(LEAST_WAIT, until - now)
             wait = min(left, wait) if wait is not None else left
         return None if wait is None else max(LEAST_WAIT, wait)
+
+    def _rest(self, now: float) -> None:
+        """Hear what comes on a line that is kept, until the next call begins on it."""
+        around = self._around
+        assert around.calls is not None  # see is_resting
+        if now < around.schedule.next_at:
+            self._hear(max(LEAST_WAIT, around.schedule.next_at - now))
+            return
+        with around.lock:
+            if around.engine.is_absent:  # it says when it is back; until then nobody would answer
+                self.code, self.message = (
+                    "link-unanswered",
+                    "the fleet's controller is away, and will say when it is back",
+                )
+                around.schedule.called(now, around.clock.now().timestamp())
+                return
+            around.calls.resumed(now)
+            if around.engine.is_idle(now):
+                around.engine.greet(now)  # with nothing else to say: that the node is well
 
     # --- beginnings and ends -----------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         around = self._around
         shard = topics.shard_of(around.site_id(), around.node_id)
+        listens = around.calls is None or around.calls.may_hold(around.clock.monotonic())
         try:
             self._connection = around.memory.next_connection()
             around.identity.begin()
-            around.carrier.open(self._presence(shard, False), OPEN_SECONDS)
+            around.carrier.open(_presence(around, shard, self._connection, False), OPEN_SECONDS)
             # QoS 0 for both: presence is retained, and what is missed is noticed by answers that do not come. For QoS 1
             # nats-server keeps a consumer on its disk for each subscription, and refuses more than a thousand.
             around.carrier.subscribe(
-                [(topics.down_filter(shard, around.node_id), 0), *(() if around.dials_in else (CONTROLLER,))],
+                [(topics.down_filter(shard, around.node_id), 0), *((CONTROLLER,) if listens else ())],
                 OPEN_SECONDS,
             )
-            self._clear(around.memory.shard, shard)
+            _clear(around, around.memory.shard, shard)
             if (
-                not around.dials_in
+                around.calls is None
             ):  # a call says by its hello that it stands, and by its will that it is over
-                around.carrier.send(self._presence(shard, True))
+                around.carrier.send(_presence(around, shard, self._connection, True))
             if around.memory.shard != shard:
                 around.memory.shard = shard
             around.memory.use()
@@ -147,55 +184,50 @@ class Session:
             self._end(error.code, str(error))
             return
         now = around.clock.monotonic()
-        self._shard, self._began, self.is_connected, self._refused_until = shard, now, True, None
+        self._shard, self.is_connected, self._refused_until = shard, True, None
+        if around.calls is not None:
+            around.calls.connected(now)
         around.schedule.connected(now)
         with around.lock:
             around.engine.connected(self._connection, now)
 
-    def _clear(self, before: int | None, shard: int) -> None:
-        """Have the broker forget this node's presence at the place it left."""
-        if before is not None and before != shard:
-            topic = topics.up(before, self._around.node_id, Up.PRESENCE)
-            self._around.carrier.send(Outgoing(topic=topic, payload=b"", qos=1, retained=True))
-
     def _end(self, code: str, detail: str) -> None:
         """The connection is gone, or there was none."""
         around, now = self._around, self._around.clock.monotonic()
-        around.carrier.close(orderly=False)
-        self.is_connected = False
-        self.code, self.message = code, detail
-        with around.lock:
-            around.engine.disconnected()
-        around.schedule.ended(now, around.clock.now().timestamp(), code, self.spread)
-        LOG.info("%s; next attempt in %.0f s", detail, around.schedule.next_at - now)
+        was = around.calls.ended(around.engine.answered_at) if around.calls is not None else Broke.IN_USE
+        self._close()
+        if was is Broke.KEPT:
+            LOG.info("the line that was kept is gone (%s); the next call makes another", detail)
+        elif was is Broke.DEAD:
+            LOG.info("the line that was kept is dead; making another")
+            around.schedule.redial(now)
+        else:
+            self.code, self.message = code, detail
+            around.schedule.ended(now, around.clock.now().timestamp(), code, self.spread)
+            LOG.info("%s; next attempt in %.0f s", detail, around.schedule.next_at - now)
 
-    def _hang_up(self) -> None:
-        """End a call. Without a farewell: the broker then publishes the will, which says that it is over."""
+    def _finish(self, verdict: Verdict) -> None:
+        """End a call that was heard, or that nobody can hear, and keep the line if that is worth it.
+
+        Else hang up without a farewell: the broker then publishes the will, which says that the call is over.
+        """
         around, now = self._around, self._around.clock.monotonic()
-        was_heard = around.engine.answered_at is not None and around.engine.answered_at >= self._began
-        if not was_heard:
-            self._end("link-unanswered", "the fleet's controller did not answer the call")
-            return
-        around.carrier.close(orderly=False)
-        self.is_connected = False
-        with around.lock:
-            around.engine.disconnected()
+        assert around.calls is not None  # only dial-in ends calls
+        if verdict is Verdict.FLEET_AWAY:
+            self.code, self.message = (
+                "link-unanswered",
+                "the fleet's controller is away; it says when it is back",
+            )
+        if not around.calls.finished(now, verdict):
+            self._close()
         around.schedule.called(now, around.clock.now().timestamp())
 
-    def _is_over(self, now: float) -> bool:
-        engine = self._around.engine
-        if engine.is_idle(now) and not self._around.carrier.unsent() and now >= self._held_until():
-            return True
-        return now >= self._patient_until()
-
-    def _held_until(self) -> float:
-        """Return until when a call is held though all is said: an order may be on its way, or its result."""
-        return (self._around.engine.answered_at or self._began) + self._around.identity.lingers()
-
-    def _patient_until(self) -> float:
-        """Return when a call is over whatever has not been said or acknowledged yet."""
-        last = max(self._began, self._around.engine.answered_at or 0.0)
-        return min(last + CALL_SECONDS, self._began + LONGEST_CALL_SECONDS)
+    def _close(self) -> None:
+        """End the connection without a farewell; the engine will say again what was under way."""
+        self._around.carrier.close(orderly=False)
+        self.is_connected = False
+        with self._around.lock:
+            self._around.engine.disconnected()
 
     def _move(self) -> None:
         """The node belongs to another shard now: say good-bye where it was and connect anew."""
@@ -209,7 +241,7 @@ class Session:
         if not self.is_connected:
             return
         try:
-            around.carrier.send(self._presence(self._shard, False))
+            around.carrier.send(_presence(around, self._shard, self._connection, False))
             until = around.clock.monotonic() + SHUT_SECONDS
             while around.carrier.unsent() and around.clock.monotonic() < until:
                 for one in around.carrier.receive(0.2):
@@ -255,13 +287,6 @@ class Session:
             around.engine.refused(draft, around.stamp())
             return None
 
-    def _presence(self, shard: int, connected: bool) -> Outgoing:
-        said = Presence(connected=connected, connection=self._connection)
-        kind = KINDS["presence"]
-        payload = _wire(Draft(type="presence", body=said), said, self._around.stamp())
-        topic = topics.up(shard, self._around.node_id, Up.PRESENCE)
-        return Outgoing(topic=topic, payload=payload, qos=kind.qos, retained=kind.retained)
-
     # --- hearing -----------------------------------------------------------------------------------------------------
 
     def _hear(self, wait: float | None) -> None:
@@ -294,6 +319,10 @@ class Session:
             around.engine.asked(body, now)
         if around.engine.is_welcome:
             self.code, self.message = "", ""
+        if self.is_resting and isinstance(body, Presence | Ask) and not around.engine.is_absent:
+            wait = around.engine.wait(now)
+            if wait is not None:  # it wants to hear something
+                around.schedule.sooner(now + wait)
 
     def _welcomed(self, said: Welcome, now: float) -> None:
         around = self._around
@@ -308,6 +337,21 @@ class Session:
             around.memory.incarnation = said.incarnation
         except StateUnusable as error:
             LOG.warning("all is offered again after the next start: %s", error)
+
+
+def _presence(around: Surroundings, shard: int, connection: int, connected: bool) -> Outgoing:
+    said = Presence(connected=connected, connection=connection)
+    kind = KINDS["presence"]
+    payload = _wire(Draft(type="presence", body=said), said, around.stamp())
+    topic = topics.up(shard, around.node_id, Up.PRESENCE)
+    return Outgoing(topic=topic, payload=payload, qos=kind.qos, retained=kind.retained)
+
+
+def _clear(around: Surroundings, before: int | None, shard: int) -> None:
+    """Have the broker forget this node's presence at the place it left."""
+    if before is not None and before != shard:
+        topic = topics.up(before, around.node_id, Up.PRESENCE)
+        around.carrier.send(Outgoing(topic=topic, payload=b"", qos=1, retained=True))
 
 
 def _wire(draft: Draft, body: Any, stamp: Stamp, signers: Sequence[Signs] = ()) -> bytes:

@@ -45,7 +45,7 @@ class Standing:
         if not code and core.trouble:
             code, message = DAMAGED if core.trouble in SET_ASIDE else "", core.detail
         answered = core.answered_at
-        is_connected = session is not None and session.is_connected
+        is_talking = session is not None and session.is_connected and not session.is_resting
         return LinkStatus(
             mode=self._mode,
             state=state,
@@ -53,7 +53,7 @@ class Standing:
             since=self._since,
             last_answer_at="" if answered is None else text(wall - timedelta(seconds=now - answered)),
             next_call_at=""
-            if is_connected
+            if is_talking
             else text(wall + timedelta(seconds=max(0.0, schedule.next_at - now))),
             code=code,
             message=message,
@@ -67,6 +67,8 @@ class Standing:
     def _judge(session: Session | None, schedule: Schedule, core: LinkCore) -> LinkState:
         if session is None or (not session.is_connected and not session.code and not schedule.is_planned):
             return LinkState.UNKNOWN  # no attempt was made yet
+        if session.is_resting:  # a silent line is known to stand only once somebody has spoken on it
+            return LinkState.UNANSWERED if session.code else LinkState.PLANNED_QUIET
         if session.is_connected:
             return LinkState.CONNECTED if core.is_welcome else LinkState.UNANSWERED
         if session.code == "link-unanswered":

@@ -6,14 +6,14 @@ k3s signs for a year and renews at its start what is not there or has less than 
 import binascii
 from datetime import datetime, timedelta
 
-from archipel_agent.k3s.certificates import SEQUENCE, UTC_TIME, VERSION, NotReadable, validity
+from archipel_agent.k3s.certificates import NotReadable, validity
 from archipel_agent.k3s.restarts import RENEWED_BELOW
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Disk
+from archipel_contract.der import INTEGER, SEQUENCE, UTC_TIME, VERSION
 
 LIFE = timedelta(days=365)
 FILES = ("server/tls/serving-kube-apiserver.crt", "agent/client-kubelet.crt")
-INTEGER = 0x02
 PUBLIC = 0o644
 
 

@@ -8,6 +8,7 @@ import errno
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,8 +34,8 @@ class Entry:
         return self.data is None and not self.target
 
 
-class MemoryDisk:
-    """One machine's files."""
+class MemoryFiles:
+    """The reading half of a disk in memory."""
 
     def __init__(self) -> None:
         """An empty disk; until `describe` is called its card is a default one."""
@@ -44,10 +45,6 @@ class MemoryDisk:
     def describe(self, state: MachineState) -> None:
         """Answer for the kernel's command line and the card from `state` from now on."""
         self._state = state
-
-    def lose_power(self, runtime: Path) -> None:
-        """Forget what does not outlive a boot."""
-        self.remove_tree(runtime)
 
     def read(self, path: Path) -> bytes:
         """See ports.Disk."""
@@ -66,39 +63,13 @@ class MemoryDisk:
         """See ports.Disk."""
         return str(path) in self._entries
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+    def size(self, path: Path) -> int:
         """See ports.Disk."""
-        self._put(path, Entry(mode, data))
+        return len(self.read(path))
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
+    def part(self, path: Path, offset: int, length: int) -> bytes:
         """See ports.Disk."""
-        self.write(target, self.read(source), mode)
-
-    def link(self, target: Path, path: Path) -> None:
-        """See ports.Disk."""
-        self._put(path, Entry(MODE_LINK, target=str(target)))
-
-    def make_directory(self, path: Path, mode: int | None = None) -> None:
-        """See ports.Disk; without a mode a directory that is there keeps its own."""
-        for place in (*path.parents, path):
-            if not self._entries.setdefault(str(place), Entry(MODE_DIRECTORY)).is_directory:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
-        if mode is not None:
-            self._entries[str(path)] = Entry(mode)
-
-    def remove(self, path: Path) -> None:
-        """See ports.Disk."""
-        self._refuse_directory(path)
-        self._entries.pop(str(path), None)
-
-    erase = remove  # what is removed from memory is gone
-
-    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
-        """See ports.Disk."""
-        stay = {str(place) for one in keep for place in (one, *one.parents)}
-        for name in [str(path), *_below(self._entries, path)]:
-            if name not in stay:
-                self._entries.pop(name, None)
+        return self.read(path)[offset : offset + length]
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """See ports.Disk."""
@@ -129,6 +100,61 @@ class MemoryDisk:
     def space(self, path: Path) -> DiskSpace:
         """See ports.Disk."""
         return CARD if self._state is None else card(self._state)
+
+
+class MemoryDisk(MemoryFiles):
+    """One machine's files."""
+
+    def lose_power(self, runtime: Path) -> None:
+        """Forget what does not outlive a boot."""
+        self.remove_tree(runtime)
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """See ports.Disk."""
+        self._put(path, Entry(mode, data))
+
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """See ports.Disk."""
+        self.write(target, self.read(source), mode)
+
+    def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
+        """See ports.Disk."""
+        self.write(path, b"".join(pieces), mode)
+
+    def link(self, target: Path, path: Path) -> None:
+        """See ports.Disk."""
+        self._put(path, Entry(MODE_LINK, target=str(target)))
+
+    def move(self, path: Path, target: Path) -> None:
+        """See ports.Disk."""
+        if str(target) in self._entries:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        if str(path) not in self._entries:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        for name in [str(path), *_below(self._entries, path)]:
+            self._entries[str(target) + name[len(str(path)) :]] = self._entries.pop(name)
+
+    def make_directory(self, path: Path, mode: int | None = None) -> None:
+        """See ports.Disk; without a mode a directory that is there keeps its own."""
+        for place in (*path.parents, path):
+            if not self._entries.setdefault(str(place), Entry(MODE_DIRECTORY)).is_directory:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
+        if mode is not None:
+            self._entries[str(path)] = Entry(mode)
+
+    def remove(self, path: Path) -> None:
+        """See ports.Disk."""
+        self._refuse_directory(path)
+        self._entries.pop(str(path), None)
+
+    erase = remove  # what is removed from memory is gone
+
+    def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
+        """See ports.Disk."""
+        stay = {str(place) for one in keep for place in (one, *one.parents)}
+        for name in [str(path), *_below(self._entries, path)]:
+            if name not in stay:
+                self._entries.pop(name, None)
 
     def _put(self, path: Path, entry: Entry) -> None:
         self.make_directory(path.parent)

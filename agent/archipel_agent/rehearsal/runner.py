@@ -9,6 +9,7 @@ from archipel_agent.k3s.release import ASSETS
 from archipel_agent.ports import CommandFailed, Completed, FetchFailed, KubeApi
 from archipel_agent.rehearsal import certificates, kubectl, recordings
 from archipel_agent.rehearsal.binary import stand_in
+from archipel_agent.rehearsal.firewall import SimulatedFirewall
 from archipel_agent.rehearsal.fleet.clock import MachineClock
 from archipel_agent.rehearsal.world import SimulatedWorld
 
@@ -21,6 +22,7 @@ class SimulatedRunner:
     def __init__(self, world: SimulatedWorld, kube: KubeApi) -> None:
         """Act in `world`; `kube` is the API that kubectl asks."""
         self._world, self._kube = world, kube
+        self._firewall = SimulatedFirewall()
 
     def run(
         self,
@@ -49,9 +51,21 @@ class SimulatedRunner:
         if name == "k3s" and words[1:2] == ("kubectl",):
             said = kubectl.answer(self._kube, words[2:])
             return Completed(argv=words, code=0, stdout=said, stderr="")
+        if name == "nft":
+            return self._nft(words, stdin)
         if name in ("systemctl", "modprobe"):
             return Completed(argv=words, code=0, stdout="", stderr="")
         raise CommandFailed(f"{words[0]} cannot be started: No such file or directory")
+
+    def _nft(self, words: tuple[str, ...], stdin: bytes) -> Completed:
+        now, boots = self._world.clock.monotonic(), self._world.state.boots
+        if words[1:] == ("-f", "-"):
+            self._firewall.load(stdin.decode(), now, boots)
+            return Completed(argv=words, code=0, stdout="", stderr="")
+        listed = self._firewall.listed(now, boots)
+        if listed is None:
+            return Completed(argv=words, code=1, stdout="", stderr="Error: No such file or directory")
+        return Completed(argv=words, code=0, stdout=listed, stderr="")
 
     def _set_clock(self, seconds: int) -> None:
         clock = self._world.clock
@@ -62,7 +76,7 @@ class SimulatedRunner:
     def find(self, command: str) -> Path | None:
         """See ports.Runner."""
         places = [self._world.paths.at(f"{place}/{command}") for place in ("usr/local/bin", "usr/bin")]
-        if command in ("iptables", "sysctl", "systemctl", "modprobe"):
+        if command in ("iptables", "nft", "sysctl", "systemctl", "modprobe"):
             return places[-1]
         return next((place for place in places if self._world.disk.exists(place)), None)
 

@@ -6,6 +6,7 @@ account's token reaches kubectl in a file that only root reads, never in its arg
 
 import base64
 import json
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ from archipel_agent.ports import CommandFailed
 from archipel_agent.redact import redact
 from archipel_agent.remote import cleaning
 from archipel_agent.remote.parts import RemoteParts
+from archipel_agent.steps import identity
+from archipel_agent.steps.base import StepFailed
 from archipel_contract.commands import KUBECTL_VERBS
 
+LOG = logging.getLogger(__name__)
 RUN_SECONDS = 60.0
 REQUEST_SECONDS = 30  # of one request to the API
 TAIL_LINES = 500  # of `logs`, unless fewer or more are asked for
@@ -169,14 +173,15 @@ def run(parts: RemoteParts, words: Sequence[str]) -> str:
     """Run kubectl with words that are allowed and return what it says, redacted; raise CommandFailed."""
     disk, paths = parts.ports.disk, parts.paths
     binary = _binary(parts)
-    identity = paths.state / "kube/identity.json"
-    if not disk.exists(identity):
+    _bring_up_to_date(parts)
+    kept = identity.identity_file(paths)
+    if not disk.exists(kept):
         raise CommandFailed(
             "this node has no account of its own at a Kubernetes API: ask a server of the site"
         )
     config = paths.runtime / "remote/kubeconfig"
     disk.make_directory(config.parent, 0o700)
-    disk.write(config, _kubeconfig(json.loads(disk.read(identity))), PRIVATE)
+    disk.write(config, _kubeconfig(json.loads(disk.read(kept))), PRIVATE)
     cache = f"--cache-dir={config.parent / 'cache'}"
     patience = f"--request-timeout={REQUEST_SECONDS}s"
     try:
@@ -188,6 +193,17 @@ def run(parts: RemoteParts, words: Sequence[str]) -> str:
     finally:
         disk.remove(config)
     return _clean(parts, words, done.stdout) + shown(parts, done.stderr)
+
+
+def _bring_up_to_date(parts: RemoteParts) -> None:
+    """Give the account of a site that an earlier version has set up the rights that this version's list of verbs takes."""
+    disk, paths = parts.ports.disk, parts.paths
+    if not disk.exists(paths.kubeconfig) or identity.is_current(disk, paths):
+        return  # on an agent node there is no administrator, and nothing to bring up to date
+    try:
+        identity.make(parts.ports, paths)
+    except StepFailed as error:
+        LOG.warning("the agent's account at the API stays as it was: %s", error.finding.summary)
 
 
 def _clean(parts: RemoteParts, words: Sequence[str], said: str) -> str:

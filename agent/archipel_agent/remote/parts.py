@@ -14,8 +14,8 @@ from archipel_contract.audit import AuditEntries
 from archipel_contract.commands import Action, Result
 from archipel_contract.link.envelope import Frame
 from archipel_contract.link.messages import Event
-from archipel_contract.trust.certificates import Certificate
 from archipel_contract.trust.keys import Signer
+from archipel_contract.trust.reading import Certificate
 from archipel_contract.trust.store import TrustStore
 
 

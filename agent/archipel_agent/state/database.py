@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SCHEMA_VERSION = 2
+CACHE_KIB = 256  # of pages; SQLite's own 2 MiB fill as the file is checked at each start, and stay full
 LOCK_SECONDS = 3.0
 
 # Orders of the fleet with what came of them, and the audit journal.
@@ -97,6 +98,7 @@ class Database:
 
     def _prepare(self) -> None:
         run = self._connection.execute
+        run(f"PRAGMA cache_size=-{CACHE_KIB}")
         version = run("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             detail = f"written by a newer Archipel (schema {version}, this program knows {SCHEMA_VERSION})"

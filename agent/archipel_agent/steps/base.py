@@ -51,6 +51,7 @@ class Context:
     settings: Settings
     store: Store
     node_id: str
+    job: str = ""  # the id of the job, the same after a cut; empty for a plan
     settings_problem: str = ""  # what is wrong in agent.toml, so that the defaults are in use
     progress: Progress = field(default_factory=lambda: Progress(_silent, _silent))
 
@@ -71,6 +72,11 @@ def _always(_: Context) -> str | None:
     return None
 
 
+def _unsaid(_: Context) -> str:
+    """The title says enough."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a job."""
@@ -81,4 +87,7 @@ class Step:
     check: Callable[[Context], str | None] = _always  # why there is nothing to do, None if there is
     verify: Callable[[Context], None] = _nothing
     undo: Callable[[Context], None] = _nothing
+    foresee: Callable[[Context], str] = (
+        _unsaid  # what `run` would do, in one line, for a plan; changes nothing
+    )
     changes: bool = True  # False for a step that only looks: a job refused right after it has changed nothing

@@ -84,6 +84,9 @@ def _again(options: Options, before: SiteDocument) -> SiteDocument:
         "--service-cidr": (options.service_cidr, before.network.service_cidr),
         "--node-name": (options.node_name, before.nodes[0].node_name),
     }
+    if before.adopted:
+        asked_for = " ".join(sorted(options.components or ()))
+        fixed["--component"] = (asked_for, " ".join(sorted(before.components)))
     for option, (asked, kept) in fixed.items():
         if asked and asked != kept:
             raise Unsettled(finding("site-settled", option=option, asked=asked, kept=kept))

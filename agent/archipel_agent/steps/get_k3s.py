@@ -5,8 +5,9 @@ from pathlib import Path
 
 from archipel_agent.k3s import parse, release
 from archipel_agent.ports import CommandFailed, FetchFailed
+from archipel_agent.steps.adopt_common import refuse
 from archipel_agent.steps.base import Context, Step, StepFailed
-from archipel_agent.steps.source import chosen_file, is_version
+from archipel_agent.steps.source import chosen_file, is_version, of_bundle
 from archipel_contract.catalogue import finding
 from archipel_contract.site import K3sBinary
 
@@ -18,16 +19,24 @@ def check(context: Context) -> str | None:
     """Nothing to do when the site's binary is in place and nobody asked for another."""
     site = context.site()
     path = Path(site.k3s.path)
+    if site.adopted and (context.options.k3s or of_bundle(context)):
+        refuse(context, STEP.title)
     if context.options.k3s or not site.k3s.path or not context.ports.disk.exists(path):
         return None
-    if context.ports.disk.sha256(path) != site.k3s.sha256:
+    brought = of_bundle(context)
+    if context.ports.disk.sha256(path) != site.k3s.sha256 or (brought and brought.sha256 != site.k3s.sha256):
         return None
     return f"{site.k3s.version} in {path}"
 
 
 def run(context: Context) -> str:
     """Put the binary in place and write down what it is."""
-    binary = _from_release(context) if _wants_release(context) else _from_file(context)
+    if context.site().adopted:  # its owner has put another one in its place
+        from archipel_agent.steps.adopt_site import program  # noqa: PLC0415 - an agent at rest does without adopting
+
+        binary = program(context)
+    else:
+        binary = _from_release(context) if _wants_release(context) else _from_file(context)
     context.store.keep_site(replace(context.site(), k3s=binary), "desired")
     return f"{binary.version} in {binary.path}"
 
@@ -55,8 +64,12 @@ def _from_file(context: Context) -> K3sBinary:
         raise StepFailed(finding("k3s-not-found", path=str(source)))
     digest = disk.sha256(source)
     _compare_with_sums_beside(context, source, digest)
-    version = _version(context, source)
-    if not context.options.k3s or source == context.paths.k3s_binary:
+    brought = of_bundle(context)
+    if brought is not None and brought.sha256 != digest:
+        named = {"path": str(source), "file": brought.name, "problem": "it was altered after the import"}
+        raise StepFailed(finding("bundle-damaged", (str(source),), None, **named))
+    version = _version(context, source) if brought is None else _version_of_blob(context, source)
+    if (not context.options.k3s and brought is None) or source == context.paths.k3s_binary:
         ours = context.site().k3s
         installed = ours.installed_by_us and ours.path == str(source)
         return K3sBinary(path=str(source), version=version, sha256=digest, installed_by_us=installed)
@@ -116,6 +129,16 @@ def _install(context: Context, source: Path, version: str, digest: str) -> K3sBi
         raise StepFailed(finding("k3s-truncated", path=str(target), problem=f"it is not {version}"))
     context.ports.disk.remove_tree(context.paths.staging)
     return K3sBinary(path=str(target), version=version, sha256=digest, installed_by_us=is_ours)
+
+
+def _version_of_blob(context: Context, blob: Path) -> str:
+    """Ask a k3s that lies under the name of its digest; the program goes by the name it is called with."""
+    link = context.paths.state / "k3s"
+    context.ports.disk.link(blob, link)
+    try:
+        return _version(context, link)
+    finally:
+        context.ports.disk.remove(link)
 
 
 def _version(context: Context, binary: Path) -> str:

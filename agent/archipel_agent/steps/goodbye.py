@@ -5,47 +5,16 @@ plain commands, because the interpreter that runs this file is among what is rem
 does the same when its job is over (`daemon`).
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed
-from archipel_agent.state.store import Store
 from archipel_agent.steps.base import Context, Step, StepFailed
+from archipel_agent.steps.leaving import AGENT_UNIT, KEEPING, LEAVING, doomed
 from archipel_agent.steps.removing import KEEP_DATA, left_behind
 from archipel_contract.catalogue import finding
 from archipel_contract.facts import InitSystem
 
 UNIT = "archipel-goodbye.service"
-AGENT_UNIT = "archipel-agent.service"
-LEAVING, KEEPING = "leaving", "keep-state"
 PAUSE_SECONDS = 2  # for clients to read that the job succeeded, before the agent ends
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A removal that the agent's own process has to finish, where no systemd does it."""
-
-    keep_state: bool
-
-
-def leaving(store: Store) -> Leaving | None:
-    """Return the removal under way, if there is one."""
-    wish = store.value(LEAVING)
-    return None if wish is None else Leaving(keep_state=wish == KEEPING)
-
-
-def forget_leaving(store: Store) -> None:
-    """Forget the removal, so that a kept state does not send a later agent away."""
-    store.keep(**{LEAVING: None})
-
-
-def doomed(paths: Paths, keep_state: bool) -> tuple[Path, ...]:
-    """Return what belongs to the agent, in the order to remove it: the program last but for the unit."""
-    state = () if keep_state else (paths.state,)
-    installed = tuple(paths.at(f"usr/lib/{kind}.d/archipel.conf") for kind in ("sysusers", "tmpfiles"))
-    links = (paths.units / "multi-user.target.wants" / AGENT_UNIT, paths.units / AGENT_UNIT)
-    return (*state, paths.settings, paths.runtime, *installed, *links, paths.command, paths.program)
 
 
 def unit_text(paths: Paths, keep_state: bool) -> str:

@@ -4,8 +4,17 @@ import base64
 import json
 from pathlib import Path
 
-from archipel_agent.k3s.identity import NAMESPACE, SECRET, apply_body, apply_path, objects, removal_paths
+from archipel_agent.k3s.identity import (
+    NAMESPACE,
+    SECRET,
+    apply_body,
+    apply_path,
+    edition,
+    objects,
+    removal_paths,
+)
 from archipel_agent.paths import Paths
+from archipel_agent.ports import Disk, Ports
 from archipel_agent.steps import start
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
@@ -21,41 +30,75 @@ def identity_file(paths: Paths) -> Path:
     return paths.state / "kube/identity.json"
 
 
+def is_current(disk: Disk, paths: Paths) -> bool:
+    """Whether there is an identity, with objects in the cluster that are those of this version of the agent."""
+    path = identity_file(paths)
+    if not disk.exists(path):
+        return False
+    try:
+        kept = json.loads(disk.read(path))
+    except ValueError:
+        return False
+    return isinstance(kept, dict) and kept.get("edition") == edition()
+
+
 def check(context: Context) -> str | None:
-    """Nothing to do when there is one and the API knows it."""
+    """Nothing to do when there is one, the API knows it, and it is of this version."""
     if not context.ports.disk.exists(identity_file(context.paths)):
         return None
     if context.ports.kube.request("GET", "/version").status == 401:
         context.ports.disk.remove(identity_file(context.paths))  # of an earlier cluster, or revoked
         context.ports.kube.close()
         return None
-    return "kept"
+    return "kept" if is_current(context.ports.disk, context.paths) else None
 
 
 def run(context: Context) -> str:
     """Make account, role, binding and token, and keep the token in a file only root reads."""
-    kube = context.ports.kube
-    for path, body in objects():
-        reply = kube.request("PATCH", apply_path(path), apply_body(body), APPLY)
-        if reply.status not in (200, 201):
-            raise StepFailed(_refused(path, reply.status, reply.body))
-    secret = _token(context)
-    content = {
-        "token": base64.b64decode(secret["token"]).decode(),
-        "ca": base64.b64decode(secret["ca.crt"]).decode(),
-    }
-    context.ports.disk.write(identity_file(context.paths), json.dumps(content).encode(), 0o600)
-    kube.close()
+    make(context.ports, context.paths)
     return "service account with read access"
 
 
-def _token(context: Context) -> dict[str, str]:
+def make(ports: Ports, paths: Paths) -> None:
+    """Make it, or exchange the objects of another version for those of this one, as the administrator; raise StepFailed.
+
+    The account may not change its own rights, so that an earlier token is put aside meanwhile. Where that fails it is put
+    back: old rights are better than none. Cut off in between, the next `up` makes it anew.
+    """
+    disk, kube, path = ports.disk, ports.kube, identity_file(paths)
+    before = disk.read(path) if disk.exists(path) else b""
+    disk.remove(path)
+    kube.close()  # the administrator's credentials are read now
+    try:
+        content = {**_made(ports), "edition": edition()}
+    except StepFailed:
+        if before:
+            disk.write(path, before, 0o600)
+            kube.close()
+        raise
+    disk.write(path, json.dumps(content).encode(), 0o600)
+    kube.close()
+
+
+def _made(ports: Ports) -> dict[str, str]:
+    for path, body in objects():
+        reply = ports.kube.request("PATCH", apply_path(path), apply_body(body), APPLY)
+        if reply.status not in (200, 201):
+            raise StepFailed(_refused(path, reply.status, reply.body))
+    secret = _token(ports)
+    return {
+        "token": base64.b64decode(secret["token"]).decode(),
+        "ca": base64.b64decode(secret["ca.crt"]).decode(),
+    }
+
+
+def _token(ports: Ports) -> dict[str, str]:
     """Wait for the token controller to fill the Secret."""
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}"
-    clock = context.ports.clock
+    clock = ports.clock
     deadline = clock.monotonic() + WAIT_SECONDS
     while True:
-        reply = context.ports.kube.request("GET", path)
+        reply = ports.kube.request("GET", path)
         data: dict[str, str] = json.loads(reply.body).get("data") or {} if reply.status == 200 else {}
         if "token" in data and "ca.crt" in data:
             return data

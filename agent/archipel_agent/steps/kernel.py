@@ -4,6 +4,7 @@ import json
 
 from archipel_agent.k3s.config import KERNEL_SETTINGS, kernel_settings_text
 from archipel_agent.ports import CommandFailed
+from archipel_agent.steps.adopt_common import hands_off
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 from archipel_contract.findings import Finding
@@ -83,6 +84,6 @@ def restore(context: Context) -> None:
     context.store.keep(**{BEFORE: None})
 
 
-STEP = Step(
-    slug="kernel", title="Set the kernel for Kubernetes", check=check, run=run, verify=verify, undo=undo
+STEP = hands_off(
+    Step(slug="kernel", title="Set the kernel for Kubernetes", check=check, run=run, verify=verify, undo=undo)
 )

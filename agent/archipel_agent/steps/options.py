@@ -14,6 +14,8 @@ from archipel_contract.names import NameInvalid, checked_node_name
 from archipel_contract.site import COMPONENTS
 
 REMOVALS = ("agent-only", "keep-data", "everything")
+FIREWALLS = ("on", "keep", "off")
+FREEABLE = ("images", "programs", "journal", "logs", "bundles", "kept")  # kinds of repair_disk
 DISPLAY_NAME_LENGTH = 80
 
 
@@ -33,10 +35,19 @@ class Options:
     service_cidr: str = ""
     k3s: str = ""  # a file, or a version such as v1.36.3+k3s1
     images: tuple[str, ...] = ()
+    bundle: str = ""  # of `up` and `import`: a file, or a directory of them
+    allow_older: bool = False  # take a bundle although a newer one was here
     components: tuple[str, ...] | None = None
-    what: str = ""  # of `remove`
+    what: str = ""  # of `remove` and `firewall`
     code: str = ""  # of `fix`
+    undo: bool = False  # of `fix`: take the repair back
+    free: tuple[str, ...] = ()  # of `fix` for a full disk: which kinds may go; empty: all of them
     directory: str = ""  # of `support`
+    to: str = ""  # of `backup`: a target other than that of the settings
+    source: str = ""  # of `drill` and `restore`: a sealed file, or a target
+    site: str = ""  # of `drill` and `restore`: whose backup, where a target has several sites'
+    key_file: str = ""  # of `drill` and `restore`: where the secret recovery key is
+    aside: bool = False  # of `restore`: move a site that lives here aside
 
     @property
     def wishes(self) -> Wishes:
@@ -62,13 +73,35 @@ OF_VERB: Mapping[Verb, frozenset[str]] = {
             "k3s",
             "images",
             "components",
+            "bundle",
+            "allow_older",
         ]
     ),
     Verb.DOWN: frozenset(),
     Verb.REMOVE: frozenset({"what"}),
-    Verb.FIX: frozenset({"code"}),
+    Verb.FIX: frozenset({"code", "undo", "node_ip", "interface", "free"}),
     Verb.SUPPORT: frozenset({"directory"}),
+    Verb.FIREWALL: frozenset({"what"}),
     Verb.RESTART: frozenset(),
+    Verb.ADOPT: frozenset({"name"}),
+    Verb.LEAVE: frozenset(),
+    Verb.BACKUP: frozenset({"to"}),
+    Verb.DRILL: frozenset({"source", "site", "key_file"}),
+    Verb.RESTORE: frozenset(
+        [
+            "source",
+            "site",
+            "key_file",
+            "aside",
+            "node_ip",
+            "interface",
+            "k3s",
+            "images",
+            "bundle",
+            "allow_older",
+        ]
+    ),
+    Verb.IMPORT: frozenset({"bundle", "allow_older"}),
 }
 
 
@@ -80,9 +113,15 @@ def parse(verb: Verb, raw: Mapping[str, object]) -> Options:
             raise OptionInvalid(
                 f"{verb} takes no option {key!r}; it takes {', '.join(sorted(OF_VERB[verb])) or 'none'}"
             )
-        values[key] = _list(key, value) if key in ("images", "components") else _text(key, value)
+        values[key] = KINDS.get(key, _text)(key, value)
     if verb is Verb.REMOVE and values.get("what") not in REMOVALS:
         raise OptionInvalid(f"say what to remove: {', '.join(REMOVALS)}")
+    if verb is Verb.IMPORT and not values.get("bundle"):
+        raise OptionInvalid("say which bundle to import")
+    if verb is Verb.FIREWALL and values.get("what") not in FIREWALLS:
+        raise OptionInvalid(f"say what to do with the firewall: {', '.join(FIREWALLS)}")
+    if verb in (Verb.DRILL, Verb.RESTORE) and not values.get("key_file"):
+        raise OptionInvalid("say which file holds the recovery key")
     if verb is Verb.FIX and not values.get("code"):
         raise OptionInvalid("say which finding to fix")
     return Options(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
@@ -102,10 +141,17 @@ def _text(key: str, value: object) -> str:
 def _list(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise OptionInvalid(f"{key} must be a list of texts, not {value!r}")
-    unknown = [item for item in value if key == "components" and item not in COMPONENTS]
-    if unknown:
-        raise OptionInvalid(f"components: there is no {unknown[0]!r}; there are {', '.join(COMPONENTS)}")
+    known = {"components": COMPONENTS, "free": FREEABLE}.get(key)
+    unknown = [item for item in value if known is not None and item not in known]
+    if known is not None and unknown:
+        raise OptionInvalid(f"{key}: there is no {unknown[0]!r}; there are {', '.join(known)}")
     return tuple(value)
+
+
+def _yes(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise OptionInvalid(f"{key} must be true or false, not {value!r}")
+    return value
 
 
 def _node_name(value: str) -> None:
@@ -132,4 +178,14 @@ RULES: Mapping[str, Callable[[str], object]] = {
     "node_ip": ipaddress.IPv4Address,
     "cluster_cidr": _network,
     "service_cidr": _network,
+}
+
+# How a value that is not a plain text is read.
+KINDS: Mapping[str, Callable[[str, object], object]] = {
+    "aside": _yes,
+    "images": _list,
+    "components": _list,
+    "free": _list,
+    "undo": _yes,
+    "allow_older": _yes,
 }

@@ -5,7 +5,8 @@ its data and settings for a later `up`. `everything` leaves the machine as it wa
 """
 
 from archipel_agent.ports import CommandFailed
-from archipel_agent.steps import identity, kernel, stopping
+from archipel_agent.steps import host, identity, kernel, stopping
+from archipel_agent.steps.adopt_common import refuse
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_agent.steps.settle import stood_before
 from archipel_contract.catalogue import finding
@@ -40,6 +41,13 @@ def _only_agent(context: Context) -> str | None:
 
 def _keeps_data(context: Context) -> str | None:
     return None if context.options.what == EVERYTHING else "kept"
+
+
+def _not_of_others(context: Context) -> str | None:
+    """Refuse to remove a k3s that is not ours; only the agent may go from an adopted site."""
+    if context.options.what in (KEEP_DATA, EVERYTHING):
+        refuse(context, "removing k3s")
+    return None
 
 
 def forget_identity(context: Context) -> str:
@@ -89,7 +97,8 @@ def left_behind(context: Context) -> tuple[str, ...]:
     """Return what stays on the machine after this removal, one line each, for the person to read."""
     lines = ["the journal's entries about the agent and k3s", "the groups archipel and archipel-technician"]
     if context.options.what == AGENT_ONLY:
-        return (*lines, "k3s with its service, settings, data and pods", str(context.paths.sysctl))
+        drop_ins = [str(path) for path, text in host.wanted(context).items() if text]
+        return (*lines, "k3s with its service, settings, data and pods", str(context.paths.sysctl), *drop_ins)
     lines.append(
         "kernel modules, network settings and empty firewall tables of k3s (until the next start of the machine)"
     )
@@ -103,11 +112,14 @@ def left_behind(context: Context) -> tuple[str, ...]:
     return (*lines, *sorted(str(path) for path in stood_before(context)))
 
 
-FORGET = Step(slug="forget-identity", title="Remove the agent's identity", run=forget_identity)
+FORGET = Step(
+    slug="forget-identity", title="Remove the agent's identity", check=_not_of_others, run=forget_identity
+)
 STOP = Step(slug="stop", title="Stop Kubernetes", check=_only_agent, run=stop)
 PODS = Step(slug="stop-pods", title="End the pods", check=_only_agent, run=stopping.stop_pods)
 KERNEL = Step(
     slug="kernel-back", title="Give the kernel its settings back", check=_only_agent, run=restore_kernel
 )
+HOST = Step(slug="host-back", title="Give the machine its settings back", check=_only_agent, run=host.restore)
 BINARY = Step(slug="remove-binary", title="Remove the k3s binary", check=_only_agent, run=remove_binary)
 DATA = Step(slug="remove-data", title="Remove Kubernetes' data", check=_keeps_data, run=remove_data)

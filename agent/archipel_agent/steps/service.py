@@ -5,6 +5,7 @@ from pathlib import Path
 from archipel_agent.k3s.unit import k3s_unit
 from archipel_agent.ports import CommandFailed, UnitSpec
 from archipel_agent.steps import start
+from archipel_agent.steps.adopt_common import back_at_boot, is_adopted, is_kept_from_boot
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 
@@ -15,12 +16,17 @@ def wanted(context: Context) -> UnitSpec:
 
 
 def check(context: Context) -> str | None:
-    """Nothing to do when the service is installed exactly so."""
+    """Nothing to do when the service is installed exactly so; an adopted one stays as it is, but for what `down` took."""
+    if is_adopted(context):
+        return None if is_kept_from_boot(context) else "adopted: stays as it is"
     return "installed already" if context.ports.k3s.service_installed(wanted(context)) else None
 
 
 def run(context: Context) -> str:
     """Install the service; nothing is started."""
+    if is_adopted(context):
+        back_at_boot(context)
+        return "adopted: starts at boot again"
     try:
         context.ports.k3s.install_service(wanted(context))
     except (CommandFailed, OSError) as error:

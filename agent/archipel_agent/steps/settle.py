@@ -23,7 +23,7 @@ def run(context: Context) -> str:
         document = settle(context.options, context.ports.machine.facts(), before, context.node_id, site_id)
     except Unsettled as error:
         raise StepFailed(error.finding, refused=True) from error
-    if store.value("token") is None:
+    if store.value("token") is None and not document.adopted:  # the token of an adopted k3s stays k3s' own
         store.keep(token=context.ports.entropy.bytes(TOKEN_BYTES).hex())
     if store.site() is None and store.value(STOOD_BEFORE) is None:
         store.keep(**{STOOD_BEFORE: json.dumps([str(path) for path in _standing(context)])})

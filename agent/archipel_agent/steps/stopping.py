@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from archipel_agent.ports import CommandFailed
 from archipel_agent.steps import service, start
+from archipel_agent.steps.adopt_common import back_at_boot, is_adopted, keep_from_boot, refuse_by_hand
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
 from archipel_contract.site import Desired
@@ -16,6 +17,7 @@ def refuse_without_site(context: Context) -> str | None:
     """Refuse when this machine is not a site."""
     if context.store.site() is None and context.store.site("desired") is None:
         raise StepFailed(finding("not-set-up"), refused=True)
+    refuse_by_hand(context)
     document = context.store.site()
     return "wanted so already" if document and document.desired is Desired.STOPPED else None
 
@@ -46,7 +48,10 @@ def stop(context: Context) -> str:
     """Have it not started at boot, and stop the process."""
     try:
         context.ports.k3s.stop()
-        context.ports.k3s.remove_service()
+        if is_adopted(context):
+            keep_from_boot(context)
+        else:
+            context.ports.k3s.remove_service()
     except (CommandFailed, OSError) as error:
         raise StepFailed(finding("job-failed", step="stop", problem=str(error))) from error
     context.ports.kube.close()
@@ -55,7 +60,11 @@ def stop(context: Context) -> str:
 
 def is_stopped(context: Context) -> str | None:
     """Nothing to do when it does not run."""
-    return "does not run" if context.ports.k3s.status().state is ServiceState.ABSENT else None
+    state = context.ports.k3s.status().state
+    if is_adopted(context) and state is ServiceState.STOPPED:
+        starts = context.paths.units / "multi-user.target.wants" / context.paths.k3s_unit.name
+        return None if context.ports.disk.exists(starts) else "does not run"
+    return "does not run" if state is ServiceState.ABSENT else None
 
 
 def stop_pods(context: Context) -> str:
@@ -69,7 +78,10 @@ def stop_pods(context: Context) -> str:
 
 def _start_again(context: Context) -> None:
     """Bring back what `down` took away: the service and the process."""
-    context.ports.k3s.install_service(service.wanted(context))
+    if is_adopted(context):
+        back_at_boot(context)
+    else:
+        context.ports.k3s.install_service(service.wanted(context))
     start.run(context)
 
 

@@ -85,7 +85,10 @@ def _keep_alive(context: Context) -> None:
             raise StepFailed(why)
         if status.restarts + 1 >= STARTS_TRIED_BLINDLY:
             raise StepFailed(why or finding("k3s-crash-loop-silent", restarts=str(status.restarts)))
-    if status.state in (ServiceState.FAILING, ServiceState.STOPPED) and status.kept_by != "systemd":
+    if status.state in (ServiceState.FAILING, ServiceState.STOPPED) and status.kept_by not in (
+        "systemd",
+        "hand",
+    ):
         start(context)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from archipel_agent.k3s.config import k3s_files
+from archipel_agent.steps.adopt_common import hands_off
 from archipel_agent.steps.base import Context, Step
 from archipel_agent.steps.settle import clear, stood_before
 from archipel_agent.steps.start import RESTART_FLAG
@@ -66,4 +67,6 @@ def undo(context: Context) -> None:
     clear(context, context.paths.k3s_settings)
 
 
-STEP = Step(slug="write-config", title="Write the configuration of k3s", check=check, run=run, undo=undo)
+STEP = hands_off(
+    Step(slug="write-config", title="Write the configuration of k3s", check=check, run=run, undo=undo)
+)

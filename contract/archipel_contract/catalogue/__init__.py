@@ -1,20 +1,22 @@
 """Every sentence about a finding, in English and German, from one file.
 
 `findings.toml` holds for each code its severity, a runbook (steps to take in order) and for each language `title`,
-`cause`, `remedy` and `runbook`. Sentences name their parameters in braces; a parameter the finding lacks stays visible
+`cause`, `remedy` and `runbook`, and where the agent can repair it `plan` (what the repair will do, in order) and `undo` (how
+that is taken back). Sentences name their parameters in braces; a parameter the finding lacks stays visible
 as `?name`, because a wrong sentence is better noticed than a crash.
 """
 
 import functools
+import os
 import re
 import tomllib
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from archipel_contract.findings import Finding, Severity
 
 LANGUAGES = ("en", "de")
-_HEAD = re.compile(r"^\[([a-z0-9-]+)\]$", re.MULTILINE)
+_HEAD = re.compile(rb"^\[([a-z0-9-]+)\]$", re.MULTILINE)
 
 
 class CodeUnknown(KeyError):
@@ -23,12 +25,14 @@ class CodeUnknown(KeyError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A finding in words: what is wrong, why, what to do, and the steps of its runbook."""
+    """A finding in words: what is wrong, why, what to do, the steps of its runbook, and what a repair would do."""
 
     title: str
     cause: str
     remedy: str
     runbook: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()  # what the agent's repair will do; empty where there is none
+    undo: str = ""  # how that is taken back, or why there is nothing to take back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +50,30 @@ class _Parameters(dict[str, str]):
 
 
 @functools.cache
-def _tables() -> dict[str, str]:
-    """Return the text of each code's table, unparsed: reading all of it takes a slow machine a quarter of a second."""
-    text = resources.files(__package__).joinpath("findings.toml").read_text(encoding="utf-8")
-    heads = list(_HEAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return {head[1]: text[head.start() : end] for head, end in zip(heads, ends, strict=True)}
+def _file() -> int:
+    """Return the catalogue as an open file. It stays open, so that its tables lie where they did when it is replaced."""
+    # Not by importlib.resources, which holds most of a megabyte of an agent's memory for as much as this.
+    return os.open(Path(__file__).with_name("findings.toml"), os.O_RDONLY)
+
+
+@functools.cache
+def _tables() -> dict[str, tuple[int, int]]:
+    """Return where each code's table begins and how long it is, in bytes.
+
+    Unparsed and unheld: reading all of it takes a slow machine a quarter of a second, and holding it most of a megabyte.
+    """
+    held = os.pread(_file(), os.fstat(_file()).st_size, 0)
+    heads = list(_HEAD.finditer(held))
+    ends = [head.start() for head in heads[1:]] + [len(held)]
+    return {
+        head[1].decode(): (head.start(), end - head.start()) for head, end in zip(heads, ends, strict=True)
+    }
 
 
 @functools.cache
 def _entry(code: str) -> Entry:
-    body = tomllib.loads(_tables()[code])[code]
+    start, length = _tables()[code]
+    body = tomllib.loads(os.pread(_file(), length, start).decode())[code]
     texts = {language: _text(body[language]) for language in LANGUAGES}
     return Entry(code=code, severity=Severity(body["severity"]), texts=texts)
 
@@ -67,9 +84,18 @@ def entries() -> dict[str, Entry]:
 
 
 def _text(body: dict[str, object]) -> Text:
-    runbook = body.get("runbook", [])
-    steps = tuple(str(step) for step in runbook) if isinstance(runbook, list) else ()
-    return Text(title=str(body["title"]), cause=str(body["cause"]), remedy=str(body["remedy"]), runbook=steps)
+    return Text(
+        title=str(body["title"]),
+        cause=str(body["cause"]),
+        remedy=str(body["remedy"]),
+        runbook=_list(body.get("runbook")),
+        plan=_list(body.get("plan")),
+        undo=str(body.get("undo", "")),
+    )
+
+
+def _list(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, list) else ()
 
 
 def entry(code: str) -> Entry:
@@ -91,6 +117,8 @@ def words(finding: Finding, language: str = "en") -> Text:
         cause=text.cause.format_map(values),
         remedy=text.remedy.format_map(values),
         runbook=tuple(step.format_map(values) for step in text.runbook),
+        plan=tuple(step.format_map(values) for step in text.plan),
+        undo=text.undo.format_map(values),
     )
 
 

@@ -131,11 +131,12 @@ class TlsChannel(PlainChannel):
         super().__init__(connected)
         self._tls = connected
         self._blocked = False
+        self._broken: OSError | None = None  # came behind bytes that were good
 
     @property
     def hidden(self) -> int:
-        """Bytes of a record that were deciphered and not yet taken."""
-        return self._tls.pending()
+        """Bytes of a record that were deciphered and not yet taken; an end that has to be told counts as one."""
+        return self._tls.pending() or int(self._broken is not None)
 
     @property
     def awaits_input(self) -> bool:
@@ -143,10 +144,36 @@ class TlsChannel(PlainChannel):
         return self._blocked
 
     def recv(self, buffer_size: int) -> bytes:
-        """See Channel."""
+        """See Channel. All that is there, as TCP would: brokers put every message into a record of its own, and whoever
+        took one of them at a time would hear a hundred in the time of a thousand.
+        """
+        if self._broken is not None:
+            raise self._broken
+        came = bytearray()
+        while len(came) < buffer_size:
+            try:
+                record = self._record(buffer_size - len(came))
+            except BlockingIOError:
+                if not came:
+                    raise
+                break
+            except OSError as error:
+                if not came:
+                    raise
+                self._broken = error
+                break
+            if not record:
+                break  # the next call finds the end again
+            came += record
+            if self._tls.gettimeout() != 0:
+                break  # one that waits for its bytes must not wait for more than there are
+        return bytes(came)
+
+    def _record(self, limit: int) -> bytes:
+        """Return what one record holds; raises as `recv`. An end without TLS' goodbye is an end: MQTT has a goodbye of its
+        own."""
         try:
-            # One record at most. An end without TLS' goodbye is an end: MQTT has a goodbye of its own.
-            came = self._tls.recv(min(buffer_size, RECORD))
+            came = self._tls.recv(min(limit, RECORD))
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except ssl.SSLError as error:

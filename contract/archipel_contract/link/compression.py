@@ -7,7 +7,7 @@ so a dictionary is never changed: a better one is added beside the old ones, and
 
 import functools
 import zlib
-from importlib import resources
+from pathlib import Path
 
 LEVEL = 6
 WORTHWHILE = 64  # bytes below which a zlib stream is not smaller
@@ -26,7 +26,7 @@ class TooLarge(NotReadable):
 @functools.cache
 def dictionaries() -> dict[int, bytes]:
     """Return every dictionary we know, by its Adler-32; the last one is used for writing."""
-    folder = resources.files(__package__).joinpath("dictionaries")
+    folder = Path(__file__).with_name("dictionaries")  # importlib.resources takes a megabyte
     names = sorted(
         (one.name for one in folder.iterdir() if one.name.endswith(".txt")), key=lambda name: int(name[:-4])
     )

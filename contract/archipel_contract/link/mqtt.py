@@ -18,9 +18,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-
 from archipel_contract.link import broker_url
 from archipel_contract.link.broker_url import BrokerUrl
 from archipel_contract.link.buffered import BufferedSocket
@@ -28,6 +25,11 @@ from archipel_contract.link.carrier import Arrived, CarrierFailed, Incoming, Los
 from archipel_contract.link.envelope import WIRE_LIMIT
 from archipel_contract.link.in_flight import InFlight
 from archipel_contract.link.reaching import MakeContext, reach
+from archipel_contract.link.stand_in import stand_in_for
+
+stand_in_for("urllib.request")  # before paho names it
+import paho.mqtt.client as paho  # noqa: E402 - see above
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion  # noqa: E402 - see above
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike

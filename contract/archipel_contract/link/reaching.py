@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from typing import cast
 
 from archipel_contract.link import proxy as proxies
 from archipel_contract.link import tls_trouble, websocket
@@ -69,7 +70,9 @@ def _connected(url: BrokerUrl, proxy: str, until: float) -> socket.socket:
 def _tcp(host: str, port: int, until: float, code: str, name: str) -> socket.socket:
     try:
         # Not paho's own way of connecting: it binds to all addresses first, and lets small messages wait for each other.
-        connected = socket.create_connection((host, port), timeout=_left(until))
+        # typeshed grants bytes to getaddrinfo, but not to create_connection, which hands them on to it.
+        address = cast("tuple[str, int]", (as_bytes(host), port))
+        connected = socket.create_connection(address, timeout=_left(until))
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise CarrierFailed(code, f"{name} cannot be reached: {why}") from error
@@ -87,7 +90,7 @@ def _protected(
 ) -> ssl.SSLSocket:
     connected.settimeout(_left(until))  # of the whole handshake: CPython counts it down over all of its steps
     try:
-        return context.wrap_socket(connected, server_hostname=url.host)
+        return context.wrap_socket(connected, server_hostname=as_bytes(url.host))
     except ssl.SSLError as error:
         code, detail = tls_trouble.in_handshake(error, url.host)
         raise CarrierFailed(code, f"{url}: {detail}") from error
@@ -100,6 +103,11 @@ def _protected(
             connected.close()
         why = getattr(error, "strerror", None) or str(error)
         raise CarrierFailed("link-broker-away", f"{url} ended the connection during TLS: {why}") from error
+
+
+def as_bytes(host: str) -> str | bytes:
+    """Return a plain name as Python takes it unchanged; for text it loads IDNA, whose tables stay in memory for good."""
+    return host.encode() if host.isascii() else host
 
 
 def _left(until: float) -> float:

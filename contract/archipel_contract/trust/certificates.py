@@ -7,7 +7,6 @@ because each handshake of a metered link carries two of them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -18,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from archipel_contract.trust.keys import PublicKey, public_of
+from archipel_contract.trust.reading import Certificate as Certificate
+from archipel_contract.trust.reading import CertificateInvalid as CertificateInvalid
 from archipel_contract.trust.token import pin_of
 
 BACKDATED = timedelta(days=7)  # so that a device whose clock is some days behind is not told that it is early
@@ -37,27 +38,6 @@ UNREADABLE = (
     x509.DuplicateExtension,
 )
 NAME_LIMIT = 64  # characters of a common name (RFC 5280, ub-common-name)
-
-
-class CertificateInvalid(ValueError):
-    """A text is no certificate or request we can use; the message says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What a certificate says. Times are UTC."""
-
-    name: str  # common name: a node id, or a server's first name
-    serial: int
-    public: PublicKey
-    not_before: datetime
-    not_after: datetime
-    pem: bytes
-
-    @property
-    def half_life(self) -> datetime:
-        """From when on it should be renewed."""
-        return self.not_before + (self.not_after - self.not_before) / 2
 
 
 def read(pem: bytes) -> Certificate:

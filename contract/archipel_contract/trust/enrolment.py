@@ -16,6 +16,8 @@ RENEW = "/v1/renew"
 TRUST = "/v1/trust"
 BODY_LIMIT = 64 << 10  # bytes of a request
 ANSWER_LIMIT = 1 << 20
+VOUCHER = "voucher"  # type of the envelope
+VOUCHER_LONGEST = 7 * 86_400_000  # milliseconds for which a voucher may hold
 
 
 class EnrolmentState(StrEnum):

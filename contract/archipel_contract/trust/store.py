@@ -17,6 +17,8 @@ from archipel_contract.wire import WireError, from_data
 TRUST = "trust"  # type of the envelope
 ROOTS_LIMIT = 16
 KEYS_LIMIT = 256
+RECOVERY_LIMIT = 8
+RECIPIENT_LIMIT = 4096  # characters: room for kinds of recipients to come, far above X25519's 62
 
 
 class NotTrusted(EnvelopeInvalid):
@@ -179,6 +181,9 @@ def check(document: TrustDocument) -> None:
         raise NotTrusted("message-malformed", "a root is revoked; it has to leave the roots")
     if not 0 < document.version < SEQUENCE_LIMIT or not document.fleet_id:
         raise NotTrusted("message-malformed", "version and fleet id are needed")
+    longest = max(map(len, document.recovery), default=0)
+    if len(document.recovery) > RECOVERY_LIMIT or longest > RECIPIENT_LIMIT:
+        raise NotTrusted("message-malformed", f"at most {RECOVERY_LIMIT} recovery recipients")
     if document.format > FORMAT:
         # What a later format adds may be a limit: whoever passes over it would heed more than the root allowed.
         raise NotTrusted(

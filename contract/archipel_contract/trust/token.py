@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from archipel_contract.names import ID_ALPHABET, RandomBytes
+from archipel_contract.names import ID_ALPHABET, SITE_ID, RandomBytes
+from archipel_contract.trust.enrolment import VOUCHER
 
 TOKEN_ID_LENGTH = 8
 SECRET_LENGTH = 26  # 130 bits
@@ -19,6 +20,9 @@ CLAIM_LENGTH = 12  # 60 bits, in three groups to read aloud
 _PART = f"[{ID_ALPHABET}]"
 _TOKEN = re.compile(
     rf"({_PART}{{{TOKEN_ID_LENGTH}}})\.({_PART}{{{SECRET_LENGTH}}})\.({_PART}{{{PIN_LENGTH}}})"
+)
+_VOUCHED = re.compile(
+    rf"{VOUCHER}\.({SITE_ID.pattern})\.({_PART}{{{PIN_LENGTH}}})\.([A-Za-z0-9+/]{{40,8000}}={{0,2}})"
 )
 # Letters that the alphabet leaves out because they are misread, as what they were meant to be (Crockford).
 _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "u": "v"})
@@ -51,16 +55,38 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
-    """Where to enrol, and by what right; `token` None: by a claim code."""
+class Vouched:
+    """A node's word for another node of its site. Nothing of it is secret: it is good for the key that it names."""
 
-    address: str  # https://host:port
-    token: Token | None = None
+    site_id: str
+    pin: str
+    frame: str  # base64 of the signed Voucher's frame
 
     @property
     def text(self) -> str:
-        """The link as it is scanned or typed: the token stands behind `#`, which no server ever sees in its log."""
-        return f"{self.address}/#{self.token.text}" if self.token else self.address
+        """The voucher as it stands in a link."""
+        return f"{VOUCHER}.{self.site_id}.{self.pin}.{self.frame}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Where to enrol, and by what right; neither token nor voucher: by a claim code."""
+
+    address: str  # https://host:port
+    token: Token | None = None
+    vouched: Vouched | None = None
+
+    @property
+    def pin(self) -> str:
+        """The pin of the fleet's CA; empty where a person compares it by the claim code."""
+        right = self.token or self.vouched
+        return right.pin if right is not None else ""
+
+    @property
+    def text(self) -> str:
+        """The link as it is scanned or typed: the right stands behind `#`, which no server ever sees in its log."""
+        right = self.token or self.vouched
+        return f"{self.address}/#{right.text}" if right is not None else self.address
 
 
 def token(text: str) -> Token:
@@ -76,6 +102,14 @@ def token(text: str) -> Token:
     return Token(found[1], found[2], found[3])
 
 
+def _vouched(text: str) -> Vouched:
+    """Return the voucher of a link; whether it holds is the fleet's to say. Raises TokenInvalid."""
+    found = _VOUCHED.fullmatch(text)
+    if found is None:
+        raise TokenInvalid("the voucher in this link is not whole; copy the file once more")
+    return Vouched(found[1], found[2], found[3])
+
+
 def invitation(text: str) -> Invitation:
     """Return what a link such as `https://fleet.example:8471/#id.secret.pin` says; raise TokenInvalid."""
     try:
@@ -89,6 +123,8 @@ def invitation(text: str) -> Invitation:
         raise TokenInvalid("there is something behind host and port that does not belong there")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     address = f"https://{host}" + (f":{port}" if port else "")
+    if parts.fragment.startswith(f"{VOUCHER}."):
+        return Invitation(address, vouched=_vouched(parts.fragment))
     return Invitation(address, token(parts.fragment) if parts.fragment else None)
 
 

@@ -3,6 +3,7 @@
 Called by the API's `why` and usable by the pages. Pure; the words come from the catalogue.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -129,11 +130,21 @@ def _noticed(code: str, contact: Contact, **names: str) -> FindingRow:
 
 
 def explain(rows: Sequence[FindingRow], language: str) -> tuple[Explained, ...]:
-    """Return findings in words, gravest first; the same finding of several nodes once."""
+    """Return findings in words, gravest first; the same finding of several nodes once, also where each has measured another
+    value. What a node has several times (pods, disks) and what names its node in its title is each a finding of its own.
+    """
     alike: dict[tuple[str, str], list[FindingRow]] = {}
+    count = Counter((row.finding.code, row.node_id) for row in rows)
+    several = {code for (code, _), times in count.items() if times > 1}
     for row in sorted(rows, key=lambda one: (GRAVITY[one.finding.severity], one.finding.code)):
-        alike.setdefault((row.finding.code, repr(sorted(row.finding.params.items()))), []).append(row)
+        own = row.finding.code in several or not row.node_id or _names_its_node(row, language)
+        said = repr(sorted(row.finding.params.items())) if own else ""
+        alike.setdefault((row.finding.code, said), []).append(row)
     return tuple(_explained(group, language) for group in alike.values())
+
+
+def _names_its_node(row: FindingRow, language: str) -> bool:
+    return bool(row.node_name) and row.node_name in catalogue.words(row.finding, language).title
 
 
 def _explained(group: list[FindingRow], language: str) -> Explained:
@@ -146,11 +157,20 @@ def _explained(group: list[FindingRow], language: str) -> Explained:
         cause=text.cause,
         remedy=text.remedy,
         runbook=text.runbook,
-        evidence=tuple(dict.fromkeys(line for row in group for line in row.finding.evidence)),
+        evidence=tuple(dict.fromkeys(line for row in group for line in _evidence(row, group, language))),
         nodes=tuple(dict.fromkeys(row.node_name or row.node_id for row in group if row.node_id)),
         heard=max((row.heard for row in group if row.heard is not None), default=None),
         by_controller=any(row.by_controller for row in group),
     )
+
+
+def _evidence(row: FindingRow, group: list[FindingRow], language: str) -> tuple[str, ...]:
+    """Return what shows a finding on one node; with its name where another node has measured something else."""
+    if all(one.finding.params == row.finding.params for one in group):
+        return row.finding.evidence
+    name = row.node_name or row.node_id
+    title = catalogue.words(row.finding, language).title
+    return tuple(f"{name}: {line}" for line in (title, *row.finding.evidence))
 
 
 def _utc(at: int | None) -> str:

@@ -23,21 +23,24 @@ from archipel_fleet.cli.stop import Stop
 
 if TYPE_CHECKING:
     from archipel_fleet.link.broker_access import BrokerAccess
+    from archipel_fleet.settings import Settings
     from archipel_fleet.trust.keyring import FleetKeys
 
 GROUP = "A broker of your own between devices and controller."
 CONFIG = """\
 Write everything a broker needs to carry this fleet: configuration, certificate, CA, who may do what, and a unit for systemd.
 
-Run it again after devices came or went (nats, or mosquitto with a WebSocket), when a certificate was revoked, and once a
-month in any case, so that certificate and list of revoked ones never end; then reload the broker as it says. nats-server
-knows devices by their keys, and a device renews its own by itself: have it done there every hour, by a timer.
+The files say which devices there are and which certificates are revoked, and have to be written anew when that changes. On
+the controller's machine --systemd adds units that do it every two minutes and have the broker read them. Without them run
+it again yourself after devices came or went, when one was revoked, and once a month in any case; then reload the broker.
 
 Examples:
 
   archipel fleet broker config mosquitto --name broker.example --out /etc/mosquitto/archipel
 
   archipel fleet broker config nats --name broker.example --websocket-port 443 --out /etc/archipel-broker
+
+  archipel fleet broker config mosquitto --name broker.example --out /etc/mosquitto/archipel --systemd
 """
 CHECK = """\
 Prove that a broker keeps the rules the fleet relies on: as the controller, as two devices made up for it, and as nobody.
@@ -50,6 +53,8 @@ Examples:
 
   archipel fleet broker check mqtts://broker.example:8883
 """
+ACCOUNT = {"nats": "archipel-broker", "mosquitto": "mosquitto"}  # who the broker runs as
+UNIT = {"nats": "archipel-broker.service", "mosquitto": "mosquitto.service"}
 STATE = {"nats": "archipel-broker", "mosquitto": "mosquitto"}  # directories below /var/lib
 
 
@@ -78,6 +83,9 @@ class ConfigOptions(Local):
         int,
         typer.Option("--websocket-port", min=0, max=65535, help="Port of MQTT over WebSocket; 0 for none."),
     ] = 0
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Also units that keep the files up to date, on this machine.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,8 @@ def config(session: Session[ConfigOptions]) -> int:
     with refusals(session):
         access = _access(session, opened(session))
     content = _files(given.broker, access, directory)
+    if given.systemd:
+        content |= _units(given, directory)
     try:
         files.make_private(directory)
         for name, text in content.items():
@@ -117,7 +127,10 @@ def config(session: Session[ConfigOptions]) -> int:
         screen.data({"directory": str(directory), "files": sorted(content)})
         return Exit.OK
     screen.line(f"Written to {directory}: {', '.join(sorted(content))}.")
-    for line in _what_next(given.broker, directory):
+    for line in [
+        *_what_next(given.broker, directory),
+        *(_what_next_of_units(directory) if given.systemd else ()),
+    ]:
         screen.line(f"  {line}")
     return Exit.OK
 
@@ -131,7 +144,7 @@ def check(session: Session[CheckOptions]) -> int:
 
     given, screen = session.options, session.screen
     try:
-        url = broker_url.parse(given.broker or _own_broker(session))
+        url = broker_url.parse(given.broker or _own_broker(settings_of(given.data, os.environ)))
     except broker_url.BrokerUrlInvalid as error:
         raise Stop(Exit.USAGE, str(error)) from error
     if not url.is_secure:
@@ -152,14 +165,18 @@ def check(session: Session[CheckOptions]) -> int:
     return Exit.OK if all(point.holds for point in points) else Exit.NOT_OK
 
 
-def _own_broker(session: Session[CheckOptions]) -> str:
-    settings = settings_of(session.options.data, os.environ)
-    return settings.broker or f"mqtts://127.0.0.1:{settings.embedded_port}"
+def _own_broker(settings: "Settings") -> str:
+    """Return the broker of the controller with this data directory: the one it was given, or its own one, whose port its
+    files say, however the controller was started. Its certificate holds the address of loopback in any case.
+    """
+    from archipel_fleet.link.broker import configured_port
+    from archipel_fleet.securing import BROKER
+
+    port = configured_port(settings.directory / BROKER)
+    return settings.broker or f"mqtts://127.0.0.1:{port or settings.embedded_port}"
 
 
 def _access(session: Session[ConfigOptions], keys: "FleetKeys") -> "BrokerAccess":
-    import socket
-
     from archipel_fleet.host.clock import SystemClock
     from archipel_fleet.ports import StoreFailed
     from archipel_fleet.securing import broker_access
@@ -167,7 +184,7 @@ def _access(session: Session[ConfigOptions], keys: "FleetKeys") -> "BrokerAccess
 
     given, clock = session.options, SystemClock()
     settings = settings_of(given.data, os.environ)
-    names = tuple(dict.fromkeys([*(given.name or [socket.gethostname()]), "localhost", "127.0.0.1"]))
+    names = tuple(dict.fromkeys([*_names(given), "localhost", "127.0.0.1"]))
     try:
         store = open_store(settings.database, settings.directory, clock, secrets.token_bytes)
     except StoreFailed as error:
@@ -202,6 +219,45 @@ def _files(kind: Kind, access: "BrokerAccess", directory: Path) -> dict[str, str
         broker_nats.USERS: broker_nats.users(access),
         "archipel-broker.service": broker_nats.unit(directory, state),
     }
+
+
+def _units(given: ConfigOptions, directory: Path) -> dict[str, str]:
+    """Return the units that do the same again by themselves, as whoever the controller's data belongs to."""
+    import sys
+
+    from archipel_fleet.link import broker_units
+
+    settings = settings_of(given.data, os.environ)
+    command = [
+        str(Path(sys.argv[0]).absolute() if Path(sys.argv[0]).is_file() else Path(sys.executable).with_name("archipel")),
+        *("fleet", "broker", "config", str(given.broker), "--data", str(settings.directory), "--out", str(directory)),
+        *("--listen", given.listen, "--port", str(given.port), "--websocket-port", str(given.websocket_port)),
+        *(word for name in _names(given) for word in ("--name", name)),
+    ]  # fmt: skip
+    upkeep = broker_units.Upkeep(
+        command=command,
+        files=directory,
+        data=settings.directory,
+        owner=settings.directory.owner(),
+        broker=ACCOUNT[given.broker],
+        unit=UNIT[given.broker],
+        is_local=not settings.database,
+    )
+    return {broker_units.SERVICE: broker_units.service(upkeep), broker_units.TIMER: broker_units.timer()}
+
+
+def _what_next_of_units(directory: Path) -> list[str]:
+    where = shlex.quote(str(directory))
+    return [
+        f"to keep the files up to date: sudo install -m 644 {where}/archipel-broker-list.* /etc/systemd/system/",
+        "sudo systemctl daemon-reload && sudo systemctl enable --now archipel-broker-list.timer",
+    ]
+
+
+def _names(given: ConfigOptions) -> list[str]:
+    import socket
+
+    return given.name or [socket.gethostname()]
 
 
 def _what_next(kind: Kind, directory: Path) -> list[str]:

@@ -15,7 +15,7 @@ import typer
 from archipel_contract.exits import Exit
 from archipel_contract.trust.keys import PrivateKey, Signer, SoftwareSigner, new_fleet_key
 from archipel_contract.trust_document import TrustDocument
-from archipel_fleet.cli import keys_changing
+from archipel_fleet.cli import keys_changing, keys_recovery
 from archipel_fleet.cli.command import Local, Plain, Session, add
 from archipel_fleet.cli.keys_dialog import (
     Agreed,
@@ -165,6 +165,7 @@ def register(app: typer.Typer) -> None:
     add(group, "show", Local, show, SHOW)
     add(group, "new", MakeOptions, new, NEW)
     keys_changing.register(group)
+    keys_recovery.register(group)
     add(group, "recover", NewOptions, recover, RECOVER)
     add(group, "export-root", ExportOptions, export_root, EXPORT)
     app.add_typer(group, name="keys")

@@ -240,7 +240,7 @@ def rotate(session: Session[RotateOptions]) -> int:
     with refusals(session):
         keys = opened(session)
         document, fresh = _rotated(given, keys)
-        return _change(session, keys, document, fresh)
+        return change(session, keys, document, fresh)
 
 
 def _rotated(given: RotateOptions, keys: FleetKeys) -> tuple[TrustDocument, list[PrivateKey]]:
@@ -278,7 +278,7 @@ def delegate(session: Session[DelegateOptions]) -> int:
             sites=tuple(given.site or ()),
             expires=_until(given.days),
         )
-        return _change(session, keys, authoring.delegated(keys.trust.document, delegation), [])
+        return change(session, keys, authoring.delegated(keys.trust.document, delegation), [])
 
 
 def revoke(session: Session[RevokeOptions]) -> int:
@@ -290,7 +290,7 @@ def revoke(session: Session[RevokeOptions]) -> int:
             raise authoring.ChangeRefused(
                 "this is the controller's own key; exchange it: archipel fleet keys rotate controller --compromised"
             )
-        return _change(session, keys, authoring.revoked(keys.trust.document, wanted), [])
+        return change(session, keys, authoring.revoked(keys.trust.document, wanted), [])
 
 
 def propose(session: Session[ProposeOptions]) -> int:
@@ -307,7 +307,7 @@ def propose(session: Session[ProposeOptions]) -> int:
             )
         if given.name:
             document = replace(document, name=given.name)
-        return _change(session, keys, document, [])
+        return change(session, keys, document, [])
 
 
 def sign(session: Session[SignOptions]) -> int:
@@ -352,7 +352,7 @@ def accept(session: Session[AcceptOptions]) -> int:
 # --- the way of every change -----------------------------------------------------------------------------------------
 
 
-def _change(
+def change(
     session: "Session[Any]", keys: FleetKeys, changed: TrustDocument, fresh: Sequence[PrivateKey]
 ) -> int:
     """Make the next version: in force at once if enough roots sign here, else as a proposal in a file."""

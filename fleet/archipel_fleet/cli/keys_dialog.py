@@ -172,6 +172,7 @@ def described(document: TrustDocument, online: tuple[str, ...] = ()) -> dict[str
             for one in document.authorities
         ],
         "revoked": list(document.revoked),
+        "recovery": list(document.recovery),
     }
 
 
@@ -196,6 +197,8 @@ def written(session: Session[Any], document: TrustDocument, online: tuple[str, .
         screen.line(f"CA {one['pin']}  until {one['until']}" + ("  issues for devices" if not number else ""))
     if document.revoked:
         screen.line(f"Revoked: {', '.join(document.revoked)}")
+    for recipient in document.recovery:
+        screen.line(f"Backups are also sealed for {recipient}")
 
 
 def _row(key_id: str, one: Delegation) -> tuple[str, ...]:
@@ -250,6 +253,16 @@ def differences(before: TrustDocument, after: TrustDocument) -> list[str]:
         f"- The CA {pin(one.encode())} is taken out: devices that do not know another one have to enrol anew."
         for one in before.authorities
         if one not in after.authorities
+    ]
+    found += [
+        f"- Whoever holds the secret half of {one} can open every backup that a device makes from then on."
+        for one in after.recovery
+        if one not in before.recovery
+    ]
+    found += [
+        f"- New backups are not sealed for {one} any more; older ones still need its secret half."
+        for one in before.recovery
+        if one not in after.recovery
     ]
     if before.name != after.name:
         found.append(f"- The fleet is called {after.name!r}.")

@@ -119,21 +119,28 @@ class Screen:
         head: Sequence[str],
         rows: Sequence[tuple[Sequence[Mark], Sequence[str]]],
         spare: Sequence[int] = (),
+        may_split: bool = False,
     ) -> None:
         """Write columns as wide as their widest cell, the last one free; each row has marks in front, then its cells.
 
-        On a terminal that is too narrow the columns in `spare` are left out, the first of them first, and named below.
+        On a terminal that is too narrow the columns in `spare` are left out, the first of them first, and named below. Where
+        that does not do, and the table `may_split`, the first cell of each row gets a line of its own.
         """
         cells = [tuple(map(plain, row)) for _, row in rows]
         marked = max((len(marks) for marks, _ in rows), default=0)
         widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(head)]
         front = " " * (marked * 2)
-        shown = _fitting(widths, len(front), spare, self._room())
+        room = self._room()
+        shown = _fitting(widths, len(front), spare, room)
         wide = [widths[i] for i in shown]
-        self.line((front + self.strong(_spread([head[i] for i in shown], wide))).rstrip())
+        is_split = may_split and room is not None and len(front) + _width(wide) > room
+        for line in _lines([head[i] for i in shown], wide, is_split):
+            self.line(front + self.strong(line))
         for (marks, _), row in zip(rows, cells, strict=True):
-            signs = "".join(self.mark(mark) + " " for mark in marks)
-            self.line((signs + _spread([row[i] for i in shown], wide)).rstrip())
+            first, *more = _lines([row[i] for i in shown], wide, is_split)
+            self.line("".join(self.mark(mark) + " " for mark in marks) + first)
+            for line in more:
+                self.line(front + line)
         missing = [title for i, title in enumerate(head) if i not in shown]
         if missing:
             self.note(self.words("list.columns", names=", ".join(missing)))
@@ -147,10 +154,19 @@ def _fitting(widths: Sequence[int], front: int, spare: Sequence[int], room: int 
     """Return which columns fit into `room` once as many of `spare` are left out as must be."""
     shown = list(range(len(widths)))
     for column in spare:
-        if room is None or front + sum(widths[i] for i in shown) + 2 * (len(shown) - 1) <= room:
+        if room is None or front + _width([widths[i] for i in shown]) <= room:
             break
         shown.remove(column)
     return shown
+
+
+def _width(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _lines(cells: Sequence[str], widths: Sequence[int], is_split: bool) -> list[str]:
+    """Return a row as its line; or as two, the first cell alone on the first."""
+    return [cells[0], "  " + _spread(cells[1:], widths[1:])] if is_split else [_spread(cells, widths)]
 
 
 def _spread(cells: Sequence[str], widths: Sequence[int]) -> str:

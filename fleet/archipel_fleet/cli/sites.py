@@ -134,7 +134,8 @@ def table(screen: Screen, rows: tuple[SiteRow, ...], now: int) -> None:
     ]
     lines = [(site_marks(row), site_cells(screen, row, now)) for row in rows]
     if lines:
-        screen.table(head, lines, spare=(7, 5, 6, 2, 4))  # what the page of a site shows as well
+        # What the page of a site shows as well goes first.
+        screen.table(head, lines, spare=(7, 5, 6, 2, 4), may_split=True)
     else:
         screen.line(words("list.empty"))
 
@@ -247,6 +248,7 @@ def node_table(screen: Screen, rows: tuple[NodeRow, ...], now: int) -> None:
             for row in rows
         ],
         spare=(8, 7, 4, 2, 6),
+        may_split=True,
     )
 
 

@@ -24,6 +24,9 @@ ALWAYS_ON_GRACE = 2.5
 DIAL_IN_GRACE = 1.5
 # A lost connection of an always-on node is up again well within this, unless something is wrong; milliseconds.
 RECONNECT_GRACE = 90_000
+# A node that dials in may keep its line in silence until the next call. That such a line stands is known of it only
+# shortly after a word: a way that forgot it tells nobody, and brokers give it up after twice a period. Milliseconds.
+CALL_GRACE = 90_000
 # The controller notes every few seconds that it listens; a note older than this means that it does not. Milliseconds.
 LISTENING_SLACK = 60_000
 # A plan says nothing sensible beyond ten years; seconds.
@@ -41,7 +44,8 @@ class Pulse:
     touch: int | None = None
     """A connection stands, and is believed until this moment; None: none is known to stand."""
     calm: int | None = None
-    """It hung up, and its next word is expected by then; None while connected, or while nobody knows whether it is."""
+    """It hung up, or is silent between two calls, and its next word is expected by then; None while it is connected for
+    good, or while nobody knows whether it is."""
     owed: int | None = None
     """From then on silence is a fact: a whole grace has been listened through."""
 
@@ -79,10 +83,11 @@ def pulse(known: Heard, listening_since: int | None) -> Pulse:
     since = listening_since if listening_since is not None else known.heard
     owed = max(due, since + patience) if since > known.heard else due
     confirmed = max(known.heard, known.confirmed or 0) >= since
+    believed = min(owed, known.heard + CALL_GRACE) if dials else owed
     return Pulse(
         heard=known.heard,
-        touch=owed if known.connected and confirmed else None,
-        calm=None if known.connected else due,
+        touch=believed if known.connected and confirmed else None,
+        calm=None if known.connected and not dials else due,
         owed=owed,
     )
 
@@ -151,6 +156,8 @@ def changed_at(one: Pulse, state: ContactState, listened: int | None, now: int) 
     """Return when time alone brought the pulse into `state`: the moment it became overdue, or nobody listened any more."""
     if state is ContactState.OVERDUE and one.owed is not None:
         return min(one.owed, now)
+    if state is ContactState.QUIET and one.touch is not None:
+        return min(one.touch, now)
     if state is ContactState.UNKNOWN:
         ends = [at for at in (listened, one.calm) if at is not None and at <= now]
         return max(ends, default=now)

@@ -9,15 +9,13 @@ from archipel_contract.link.envelope import EnvelopeInvalid, envelope_from, fram
 from archipel_contract.names import NODE_ID, SITE_ID
 from archipel_contract.trust import certificates
 from archipel_contract.trust.certificates import CertificateInvalid
-from archipel_contract.trust.enrolment import Request, Voucher
+from archipel_contract.trust.enrolment import VOUCHER, VOUCHER_LONGEST, Request, Voucher
 from archipel_contract.trust.keys import KeyInvalid, PublicKey, SignatureInvalid
 from archipel_contract.trust.token import TokenInvalid, claim_code, token
 from archipel_contract.wire import WireError, from_data
 from archipel_fleet.device_records import DeviceRow, Wanted
 from archipel_fleet.domain.device_names import printable
 
-VOUCHER = "voucher"  # type of the envelope
-VOUCHER_LONGEST = 7 * 86_400_000  # milliseconds for which a voucher may hold
 CLOCK_SLACK = 86_400_000  # by which the clock of the device that vouches may be ahead
 
 

@@ -6,6 +6,7 @@ is the service's affair. Every answer is an `Answer`, so that a device always ge
 
 import asyncio
 import ssl
+from asyncio import sslproto
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ CONNECTION_SECONDS = 30.0  # from the handshake to the last byte
 BODY_SECONDS = 10.0
 THREADS = 4  # of requests that run at once; the pages have threads of their own
 CONNECTIONS = 200
+# What asyncio sets aside for each TLS connection: a record (RFC 8446, 5.1) instead of its 256 KiB. A fleet that enrols at
+# once would make the controller's heap larger by half, for good (measured).
+SET_ASIDE = 16 << 10
 METHODS = {ENROL: "POST", RENEW: "POST", TRUST: "GET"}
 FORCE = b"force=yes"  # query of a renewal before half of the certificate's life
 
@@ -171,6 +175,7 @@ def enrolment_server(
 
     A certificate renewed while it runs takes effect for new connections by `context.load_cert_chain`.
     """
+    sslproto.SSLProtocol.max_size = SET_ASIDE
     return HttpServer(
         EnrolmentApp(enrolment),
         ready,

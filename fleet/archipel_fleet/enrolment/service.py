@@ -80,7 +80,7 @@ class Enrolment:
         self._listened_to(address)
         now = self._clock.now()
         pins = frozenset(certificates.pin(one.encode()) for one in self._keys.trust.document.authorities)
-        measure = asked.Authority(pins, certificates.public_der(self._keys.authority.pem))
+        measure = asked.Authority(pins, certificates.public_der(self._keys.shown_authority.pem))
         try:
             wanted = asked.read(request, measure, self._devices, now)
         except RequestInvalid as error:
@@ -170,12 +170,17 @@ class Enrolment:
             claim=claim,
             retry_seconds=REFUSED_SECONDS if refused else PENDING_SECONDS,
             certificate=certificate,
-            authorities=document.authorities,
+            authorities=self._authorities(document.authorities),
             trust=base64.b64encode(framed(self._keys.trust_frame)).decode(),
             brokers=self._terms().brokers if certificate else (),
             display_name=display_name,
             fleet_name=document.name,
         )
+
+    def _authorities(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """Return every CA, first the one by which this listener can be verified: a device without a pin takes that one."""
+        shown = self._keys.shown_authority.pem.decode()
+        return (shown, *(one for one in known if one != shown)) if shown in known else known
 
     # --- what goes wrong ---------------------------------------------------------------------------------------------
 

@@ -199,6 +199,18 @@ def find_program() -> Path | None:
     return Path(found).absolute() if found else None
 
 
+def configured_port(directory: Path) -> int | None:
+    """Return the port at which the broker with its files in `directory` takes MQTT, or last did; None if there never was
+    one. For whoever was not told how the controller was started.
+    """
+    try:
+        text = (directory / broker_nats.CONFIGURATION).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    found = broker_nats.PORT_OF_MQTT.search(text)
+    return int(found[1]) if found else None
+
+
 def _url(access: BrokerAccess | None, port: int) -> BrokerUrl:
     """Return where we ourselves find it: on this machine, wherever else it listens."""
     if access is None:

@@ -9,6 +9,7 @@ subject is compared attribute by attribute, with all of them (`verify_and_map`),
 """
 
 import json
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,9 @@ LOG = "nats-server.log"
 CONFIGURATION = "nats-server.conf"
 USERS = "users.conf"
 LOOPBACK = "127.0.0.1"
+PORT_OF_MQTT = re.compile(
+    r'^mqtt: \{ host: "[^"]*", port: ([0-9]{1,5}),', re.MULTILINE
+)  # in what is written below
 
 
 def plain(port: int, directory: Path) -> str:

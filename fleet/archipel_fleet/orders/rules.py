@@ -25,6 +25,7 @@ NEEDS: Mapping[Action, AccountRole] = {
 # On which nodes of a site an order for the whole site is done; what changes something needs its node by name.
 ONE_SERVER = (Action.KUBECTL,)
 EVERY_NODE = (Action.LOGS, Action.DOCTOR, Action.SUPPORT)
+ENDED = {"revoked": "revoked", "decommissioned": "taken out of service"}
 _RANK = {AccountRole.VIEWER: 0, AccountRole.OPERATOR: 1, AccountRole.ADMIN: 2}
 
 
@@ -94,11 +95,14 @@ def _words(words: object) -> list[str]:
 
 
 def chosen(action: Action, found: Sequence[Addressee], target: str) -> tuple[Addressee, ...]:
-    """Return the nodes an order goes to; raise OrderRefused (order-nobody, order-names-no-node, order-unheeded)."""
+    """Return the nodes an order goes to; raise OrderRefused (order-nobody, order-device-ended, order-names-no-node,
+    order-unheeded). A site's order goes past those of its nodes that were revoked or taken out of service.
+    """
     if not found:
         raise OrderRefused(
             "order-nobody", f"there is no site and no node {target!r}", "See them: archipel fleet sites"
         )
+    found = _reached(found)
     heeding = [one for one in found if one.identified]
     if not heeding:
         raise OrderRefused(
@@ -117,6 +121,19 @@ def chosen(action: Action, found: Sequence[Addressee], target: str) -> tuple[Add
             f"Name one: {names}",
         )
     return tuple(heeding)
+
+
+def _reached(found: Sequence[Addressee]) -> Sequence[Addressee]:
+    """Return the nodes that orders can reach at all; raise OrderRefused (order-device-ended) where there are none."""
+    left = [one for one in found if not one.ended]
+    if left:
+        return left
+    ended = ", ".join(f"{one.name} was {ENDED.get(one.ended, one.ended)}" for one in found[:8])
+    raise OrderRefused(
+        "order-device-ended",
+        f"{ended}; it hears nothing of this fleet, so nothing is queued for it",
+        "To let it come back: sudo archipel enrol --again LINK on the device, then archipel fleet approve CODE",
+    )
 
 
 def lifetime(hours: int | None) -> int:

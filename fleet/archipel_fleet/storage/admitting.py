@@ -1,6 +1,7 @@
 """Writing the registry of devices: a request decided and written down, certificates noted, devices ended, tokens kept.
 
-Each function is one step inside the caller's transaction; `enrolling` opens it. Who decides is handed in.
+Each function is one step inside the caller's transaction; `enrolling` opens it. Who decides is handed in. Who came in, by
+whose word, and who was ended goes into the fleet's audit journal in the same transaction, whoever or whatever did it.
 """
 
 from typing import Any
@@ -20,8 +21,10 @@ from archipel_fleet.device_records import (
     Wanted,
 )
 from archipel_fleet.domain.device_names import display_name
+from archipel_fleet.order_records import Deed
 from archipel_fleet.records import EVERYTHING, Scope
-from archipel_fleet.storage import registry, schema
+from archipel_fleet.storage import auditing, registry, schema
+from archipel_fleet.storage.giving_up import give_up
 from archipel_fleet.storage.schema_devices import (
     device_certificates,
     device_events,
@@ -59,6 +62,8 @@ def settle(connection: sa.Connection, wanted: Wanted, decide: Decide, now: int) 
         )
     if decided.admit:
         _admit(connection, _asked(wanted, decided), known.device, now)
+        by = {str(decided.approval or "rule"): decided.by, "key": wanted.key_id}
+        _did(connection, "device-enrolled", wanted.node_id, by, now)
     if decided.hold:
         _hold(connection, wanted, decided, known.request, now)
     if decided.code:
@@ -165,6 +170,8 @@ def approve(connection: sa.Connection, claim: str, by: str, now: int) -> DeviceR
     values |= {"approval": row.approval or str(Approval.CLAIM), "approved_by": by}
     _admit(connection, values, registry.device(connection, row.node_id), now)
     happened(connection, row.node_id, "device-approved", ("", by), now)
+    said = {"claim": claim, "key": row.key_id}
+    _did(connection, "device-approved", row.node_id, said, now, by)
     return registry.device(connection, row.node_id)
 
 
@@ -198,6 +205,9 @@ def issue(connection: sa.Connection, certificate: CertificateRow, public: str, n
     names = ("serial", "node_id", "key_id", "issued", "not_after", "pem")
     written = {name: getattr(certificate, name) for name in names}
     connection.execute(sa.insert(device_certificates).values(customer=row.customer, **written))
+    if row.not_after is not None and row.not_after < now:
+        said = {"key": certificate.key_id, "serial": certificate.serial, "before": row.serial}
+        _did(connection, "device-renewed-late", row.node_id, said, now)
     return True
 
 
@@ -224,7 +234,28 @@ def end(connection: sa.Connection, node_id: str, state: DeviceState, by: str, no
     _revoke_certificates(connection, node_id, now)
     connection.execute(sa.update(devices).where(devices.c.node_id == node_id).values(state=state))
     happened(connection, node_id, f"device-{state}", ("", by), now)
+    _did(connection, f"device-{state}", node_id, {"key": row.key_id}, now, by)
+    give_up(connection, now, node_id)
     return True
+
+
+def _did(
+    connection: sa.Connection, action: str, node_id: str, said: dict[str, str], now: int, by: str = ""
+) -> None:
+    """Write into the audit journal what was done to a device, by an account or, where no person did it, by the fleet."""
+    row = registry.device(connection, node_id)
+    if row is None:
+        return
+    known = {"device": row.name or row.hostname or node_id, **said}
+    deed = Deed(
+        actor=f"fleet:{by}" if by else "controller",
+        action=action,
+        params={name: value for name, value in known.items() if value},
+        customer=row.customer or None,
+        site_id=row.site_id,
+        node_id=node_id,
+    )
+    auditing.record(connection, deed, now)
 
 
 def follow(connection: sa.Connection, site_id: str, members: sa.Select[tuple[str]], customer: str) -> None:

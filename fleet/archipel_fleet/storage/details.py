@@ -137,6 +137,8 @@ def finding_from(one: dict[str, Any]) -> Finding:
             code=text(fix.get("code")),
             restarts=fix.get("restarts") is True,
             usual_seconds=number(fix.get("usual_seconds")),
+            reboots=fix.get("reboots") is True,
+            undo=fix.get("undo") is True,
         )
         if fix
         else None,

@@ -25,6 +25,8 @@ from archipel_fleet.order_records import (
 )
 from archipel_fleet.records import Scope
 from archipel_fleet.storage import details, reading, schema
+from archipel_fleet.storage.giving_up import ENDED, give_up
+from archipel_fleet.storage.schema_devices import devices
 from archipel_fleet.storage.schema_orders import (
     order_pieces,
     order_results,
@@ -148,8 +150,9 @@ def _addressees(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tup
     nodes = schema.nodes
     found = connection.execute(
         sa.select(nodes.c.node_id, nodes.c.name, nodes.c.site_id, nodes.c.customer, nodes.c.role, nodes.c.connected,
-                  standings.c.nonce, standings.c.veto)
+                  standings.c.nonce, standings.c.veto, devices.c.state.label("device"))
         .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
+        .outerjoin(devices, devices.c.node_id == nodes.c.node_id)
         .where(where)
         .order_by(nodes.c.role.desc(), nodes.c.name, nodes.c.node_id)
         .limit(NODES_LIMIT)
@@ -164,6 +167,7 @@ def _addressees(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tup
             connected=bool(one.connected),
             veto=tuple((one.veto or "").split()),
             identified=bool(one.nonce),
+            ended=one.device if one.device in ENDED else "",
         )
         for one in found
     )
@@ -395,7 +399,9 @@ def _waiting(connection: sa.Connection, found: Any, said: Any, now: int) -> Wait
 
 
 def by_the_clock(connection: sa.Connection, now: int) -> tuple[frozenset[str], frozenset[str]]:
-    """Write down what expired; return the sites where, and the connected nodes with something that is to be sent."""
+    """Write down what expired, and what is for a device that was ended; return the sites where, and the connected nodes with
+    something that is to be sent.
+    """
     early = [str(one) for one in CANCELLABLE]
     ended = sa.or_(
         sa.and_(orders.c.state.in_(early), orders.c.expires <= now),
@@ -410,6 +416,7 @@ def by_the_clock(connection: sa.Connection, now: int) -> tuple[frozenset[str], f
             .values(state=str(OrderState.EXPIRED), ended=now)
         )
         connection.execute(sa.delete(order_pieces).where(order_pieces.c.order_id.in_(ids)))
+    for_nobody = give_up(connection, now)
     nodes = schema.nodes
     again = sa.or_(orders.c.sent.is_(None), orders.c.sent <= now - AGAIN_AFTER)
     found = connection.scalars(
@@ -418,7 +425,7 @@ def by_the_clock(connection: sa.Connection, now: int) -> tuple[frozenset[str], f
         .where(orders.c.state.in_(_SENDABLE), nodes.c.connected.is_(True), again, orders.c.expires > now)
         .distinct()
     )
-    return frozenset(one.site_id for one in over), frozenset(found)
+    return frozenset(one.site_id for one in over) | for_nobody, frozenset(found)
 
 
 def older(connection: sa.Connection, said: Mapping[str, str], now: int) -> None:

@@ -222,13 +222,19 @@ def admitted(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
 
 
 def revoked(connection: sa.Connection, now: int) -> tuple[int, ...]:
-    """Return the serial numbers of revoked certificates that have not ended long ago."""
+    """Return the serial numbers of certificates that no broker should take and that have not ended long ago: the revoked
+    ones, and those of a key that an active device had before the one it has now.
+    """
+    table = device_certificates
+    replaced = sa.and_(
+        devices.c.state == DeviceState.ACTIVE,
+        table.c.key_id != devices.c.key_id,
+        table.c.key_id != devices.c.next_key_id,
+    )
     found = connection.scalars(
-        sa.select(device_certificates.c.serial)
-        .where(
-            device_certificates.c.revoked.is_not(None),
-            device_certificates.c.not_after > now - LISTED_AFTER,
-        )
-        .order_by(device_certificates.c.serial)
+        sa.select(table.c.serial)
+        .outerjoin(devices, devices.c.node_id == table.c.node_id)
+        .where(sa.or_(table.c.revoked.is_not(None), replaced), table.c.not_after > now - LISTED_AFTER)
+        .order_by(table.c.serial)
     )
     return tuple(int(serial, 16) for serial in found)

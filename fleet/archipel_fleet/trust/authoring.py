@@ -12,6 +12,7 @@ from archipel_contract.facts import ClockQuality
 from archipel_contract.link.envelope import Envelope, EnvelopeInvalid, Frame, Signature, signed
 from archipel_contract.trust.certificates import CertificateInvalid, pin, read
 from archipel_contract.trust.keys import KeyInvalid, PublicKey, SignatureInvalid, Signer, public_key
+from archipel_contract.trust.sealing import RecipientInvalid, checked_recipient
 from archipel_contract.trust.store import TRUST, check, document_in
 from archipel_contract.trust_document import (
     COMMAND,
@@ -130,6 +131,14 @@ def without_authority(document: TrustDocument, wanted: str) -> TrustDocument:
     if len(kept) == len(document.authorities):
         raise ChangeRefused(f"the document names no CA with the pin {wanted}")
     return replace(document, authorities=kept)
+
+
+def with_recovery(document: TrustDocument, recipients: Iterable[str]) -> TrustDocument:
+    """Return the document with these recovery recipients in the place of those before; raise ChangeRefused."""
+    try:
+        return replace(document, recovery=tuple(dict.fromkeys(map(checked_recipient, recipients))))
+    except RecipientInvalid as error:
+        raise ChangeRefused(str(error)) from None
 
 
 # --- signatures ------------------------------------------------------------------------------------------------------

@@ -30,7 +30,29 @@ KEY_ENDS_SOON = timedelta(days=30)
 AUTHORITY_ENDS_SOON = timedelta(days=3 * 365)  # longer than a silent device keeps its certificate
 
 
-class FleetKeys:
+class _Authorities:
+    """The CAs among the keys of a fleet."""
+
+    _held: holding.Held
+    _clock: Clock
+
+    @property
+    def authority(self) -> Authority:
+        """The CA that issues certificates of devices: the newest one."""
+        return self._held.authorities[0]
+
+    @property
+    def shown_authority(self) -> Authority:
+        """See ports.Keys."""
+        return server.issuer_of_servers(self.authorities, founding.dated(self._clock))
+
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Every CA of the trust document whose key lies here, the newest first."""
+        return tuple(self._held.authorities)
+
+
+class FleetKeys(_Authorities):
     """See ports.Keys. May be used from any thread."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
@@ -74,16 +96,6 @@ class FleetKeys:
     def signer(self) -> Signer:
         """The controller's own key."""
         return self._held.signer
-
-    @property
-    def authority(self) -> Authority:
-        """The CA that issues certificates of devices: the newest one."""
-        return self._held.authorities[0]
-
-    @property
-    def authorities(self) -> tuple[Authority, ...]:
-        """Every CA of the trust document whose key lies here, the newest first."""
-        return tuple(self._held.authorities)
 
     # --- beyond ------------------------------------------------------------------------------------------------------
 

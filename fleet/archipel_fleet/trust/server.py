@@ -36,12 +36,17 @@ class TlsFiles:
     changed: bool
 
 
+def issuer_of_servers(authorities: tuple[Authority, ...], now: datetime) -> Authority:
+    """Return the CA that issues our servers' certificates: the oldest one that outlives them, which every device knows."""
+    lasting = [one for one in authorities if read(one.pem).not_after > now + timedelta(days=SERVER_DAYS)]
+    return (lasting or authorities)[-1]
+
+
 def server(
     directory: Path, label: str, names: tuple[str, ...], authorities: tuple[Authority, ...], now: datetime
 ) -> TlsFiles:
-    """Return a server's files; raise KeysRefused. The oldest CA issues that outlives the certificate."""
-    lasting = [one for one in authorities if read(one.pem).not_after > now + timedelta(days=SERVER_DAYS)]
-    issuer = (lasting or authorities)[-1]
+    """Return a server's files; raise KeysRefused."""
+    issuer = issuer_of_servers(authorities, now)
     place = _Place(directory, label)
     wanted = frozenset(_shown(names))
 

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from archipel_agent.api.roles import Caller, Callers, Peer, SystemAccounts, peer_of
-from archipel_contract.api import ENDPOINTS, AccessRole, ClockWish, Endpoint, EnrolmentWish
+from archipel_contract.answers import AnswersWish
+from archipel_contract.api import (
+    ENDPOINTS,
+    AccessRole,
+    ClockWish,
+    Endpoint,
+    EnrolmentWish,
+    VoucherRequest,
+    VoucherWish,
+)
 from archipel_contract.client import AgentClient, ApiRefused
 from archipel_contract.jobs import JobRequest, Verb
 from tests.fakes.service import JOB_ID, ScriptedService
@@ -26,6 +35,10 @@ BODIES: dict[type[Any] | None, object] = {
     JobRequest: JobRequest(verb=Verb.UP),
     ClockWish: ClockWish(at="2026-11-22T14:05:00Z"),
     EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),
+    AnswersWish: AnswersWish(path="/media/stick/archipel.toml"),
+    VoucherWish: VoucherWish(
+        request=VoucherRequest(node_id="n-0123456789abcdef", key_id="k-0123456789abcdef")
+    ),
 }
 
 

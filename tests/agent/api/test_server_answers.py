@@ -12,7 +12,17 @@ import pytest
 from archipel_agent.api.handlers import HANDLERS, TableMismatch
 from archipel_agent.api.server import ApiServer
 from archipel_agent.service import Refused
-from archipel_contract.api import ENDPOINTS, MAX_BODY_BYTES, AccessRole, ClockWish, EnrolmentWish, Problem
+from archipel_contract.answers import AnswersWish
+from archipel_contract.api import (
+    ENDPOINTS,
+    MAX_BODY_BYTES,
+    AccessRole,
+    ClockWish,
+    EnrolmentWish,
+    Problem,
+    VoucherRequest,
+    VoucherWish,
+)
 from archipel_contract.client import AgentClient, ApiRefused
 from archipel_contract.jobs import JobRequest, Verb
 from tests.agent.api.conftest import said
@@ -38,6 +48,8 @@ def test_every_plain_endpoint_answers_with_the_type_the_table_promises(client: A
                 JobRequest: request,
                 ClockWish: ClockWish(at=NOON),
                 EnrolmentWish: EnrolmentWish(link="https://fleet.example:8471"),
+                AnswersWish: AnswersWish(path="/media/stick/archipel.toml"),
+                VoucherWish: VoucherWish(request=VoucherRequest(node_id="n-1", key_id="k-1")),
             }
             body = wishes.get(endpoint.request)
             answer = client.call(endpoint.name, body, 5, **words.get(endpoint.name, {}))

@@ -5,9 +5,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from archipel_agent.checks.base import Evidence, Phase
+from archipel_agent.checks.base import BackupSeen, Evidence, Phase
 from archipel_agent.clocks import TrustedTime
+from archipel_agent.flash.ledger import Rates
+from archipel_agent.flash.seen import FlashSeen
+from archipel_agent.flash.wear import Wear
+from archipel_agent.host.board import Board
 from archipel_agent.k3s.certificates import Certificate
+from archipel_agent.power.seen import UpsSeen, WatchdogSeen
+from archipel_contract.answers import AnswersStatus
 from archipel_contract.facts import (
     Cgroups,
     ClockQuality,
@@ -78,6 +84,7 @@ COREDNS = Pod(namespace="kube-system", name="coredns-1", phase="Running", ready=
 CLUSTER = ClusterStatus(reachable=True, ready=True, nodes=(NODE,), pods=(COREDNS,))
 
 GOOD = Evidence(
+    backup=BackupSeen(planned=False),
     now=NOW,
     facts=PI,
     usage=NodeUsage(
@@ -108,6 +115,10 @@ GOOD = Evidence(
     site=SITE,
     k3s=K3sStatus(state=ServiceState.RUNNING, version="v1.36.3+k3s1", pid=812),
     empty_files=(),
+    board=Board(
+        bootloader_built=NOW - timedelta(days=400), swaps=(), voltage_notes=(), has_modules_of_kernel=True
+    ),
+    datastore="sqlite",
     k3s_log=(STARTING,),
     containerd_log=(),
     cluster=CLUSTER,
@@ -131,8 +142,18 @@ GOOD = Evidence(
     k3s_drop_ins="",
     not_before=datetime(2026, 11, 1, tzinfo=UTC),
     userland_bits=64,
+    flash=FlashSeen(
+        devices=(Wear(device="nvme0n1", kind="nvme", name="SN700", size=250 * GB, used_percent=3),),
+        rates=Rates(now=4.1 * GB, week=3.8 * GB),
+        budget=75.0 * GB,
+    ),
+    ups=UpsSeen(),
+    watchdog=WatchdogSeen(present=True, asked_for=True, state="active", timeout=14),
     link=LinkStatus(),
     enrolment=EnrolmentStatus(),
+    answers=AnswersStatus(),
+    firewall_kept=False,
+    healing_stopped="",
 )
 # Before the first `up` on the same machine.
 FRESH = replace(

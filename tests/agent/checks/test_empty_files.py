@@ -9,6 +9,7 @@ from archipel_agent.host.disk import SystemDisk
 from archipel_agent.k3s.files import empty_files as find_empty
 from archipel_agent.paths import Paths
 from archipel_agent.steps.fix import REPAIRS
+from archipel_agent.steps.repair import REPAIRS as REPAIRS_OF_K3S
 from archipel_contract.findings import Verdict
 from tests.agent.checks.machines import GOOD, only
 
@@ -49,5 +50,6 @@ def test_only_what_k3s_makes_itself_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_every_finding_that_offers_a_repair_has_its_steps_and_the_reverse() -> None:
-    assert set(FIXES) == set(REPAIRS)
+    assert set(FIXES) == {*REPAIRS, *REPAIRS_OF_K3S}
+    assert not set(REPAIRS) & set(REPAIRS_OF_K3S)
     assert all(FIXES[code].code == code for code in FIXES)

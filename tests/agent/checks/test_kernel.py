@@ -1,6 +1,7 @@
 """The checks of control groups, modules, kernel settings and iptables."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from archipel_agent.checks import (
     vxlan,
 )
 from archipel_agent.checks.base import Evidence, Phase
+from archipel_agent.host.boot_line import BootLine
 from archipel_contract.facts import Cgroups
 from archipel_contract.findings import Severity, Verdict
 from tests.agent.checks.machines import BLIND, FRESH, GOOD, only, with_facts, with_log
@@ -39,9 +41,21 @@ def test_all_controllers_pass() -> None:
 def test_a_pi_without_memory_control_is_told_which_line_to_change() -> None:
     finding = only(memory_cgroup.look(without_memory(FRESH, pi=True)))
     assert finding.code == "memory-cgroup-off-pi"
-    assert "cgroup_memory=1 cgroup_enable=memory" in finding.next_step
-    assert "/boot/firmware/cmdline.txt" in finding.next_step
+    assert finding.next_step.endswith("sudo archipel doctor --fix memory-cgroup-off-pi")
     assert any(line.startswith("kernel command line: console=tty1") for line in finding.evidence)
+
+
+def test_a_pi_whose_line_asks_already_is_told_to_restart_and_one_whose_kernel_does_not_listen_to_change_that() -> (
+    None
+):
+    line = BootLine(Path("/boot/firmware/cmdline.txt"), b"quiet cgroup_memory=1 cgroup_enable=memory\n")
+    waiting = replace(without_memory(FRESH, pi=True), boot_line=line)
+    finding = only(memory_cgroup.look(waiting))
+    assert (finding.code, finding.params["path"]) == ("memory-cgroup-waits", str(line.path))
+    deaf = replace(waiting, kernel_command_line="quiet cgroup_memory=1 cgroup_enable=memory")
+    assert only(memory_cgroup.look(deaf)).code == "memory-cgroup-ignored"
+    two = replace(waiting, boot_line=BootLine(line.path, b"quiet\ncgroup_memory=1 cgroup_enable=memory\n"))
+    assert only(memory_cgroup.look(two)).code == "memory-cgroup-off-pi"
 
 
 def test_a_pc_without_memory_control_is_told_of_grub() -> None:

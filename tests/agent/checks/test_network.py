@@ -98,8 +98,19 @@ def test_a_wished_interface_without_an_address_is_named() -> None:
 
 
 def test_a_machine_without_any_address_says_what_each_interface_does() -> None:
-    finding = only(node_address.look(with_facts(FRESH, nics=(LOOPBACK, replace(ETH0, up=False)))))
+    finding = only(
+        node_address.look(with_facts(FRESH, nics=(LOOPBACK, replace(ETH0, up=False, carrier=None))))
+    )
     assert (finding.code, finding.evidence) == ("address-none", ("eth0 (down)",))
+
+
+def test_an_address_whose_cable_is_out_counts_where_no_other_is() -> None:
+    unplugged = replace(ETH0, up=False, carrier=False)
+    assert node_address.look(with_facts(FRESH, nics=(LOOPBACK, unplugged))).said == "eth0 192.168.4.27"
+    assert (
+        node_address.look(with_facts(FRESH, nics=(unplugged, WLAN0))).said
+        == node_address.look(with_facts(FRESH, nics=(WLAN0,))).said
+    )
 
 
 def test_a_site_keeps_its_address_however_many_there_are() -> None:

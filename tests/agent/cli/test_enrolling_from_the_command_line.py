@@ -167,3 +167,38 @@ def test_status_has_a_line_about_the_fleet_once_there_is_one(
     assert line.split(maxsplit=1)[1] == (
         "enrolled (Plants of the north), as Edge 7, certificate until 2027-11-22T07:00:00Z"
     )
+
+
+def test_request_and_voucher_travel_as_files(
+    agent: Archipel, service: ScriptedService, tmp_path: Path
+) -> None:
+    request, voucher = tmp_path / "request", tmp_path / "voucher"
+    said = agent("enrol", "--request", str(request))
+    assert (said.code, "sudo archipel enrol --vouch request" in said.out) == (Exit.OK, True)
+    said = agent("enrol", "--vouch", str(request), "--out", str(voucher))
+    assert (said.code, service.vouched_for) == (Exit.OK, [service.asks_voucher])
+    assert f"sudo archipel enrol --token-file {voucher}" in said.out
+    ends_as(service, ENROLLED)
+    assert agent("enrol", "--token-file", str(voucher)).code == Exit.OK
+    assert wish(service).link == f"{ADDRESS}/#voucher"
+
+
+def test_what_is_no_request_is_refused_before_anybody_vouches(
+    agent: Archipel, service: ScriptedService, tmp_path: Path
+) -> None:
+    (tmp_path / "request").write_text("rubbish")
+    assert "no request of a machine" in agent("enrol", "--vouch", str(tmp_path / "request")).err
+    assert agent("enrol", "--vouch", str(tmp_path / "none")).code == Exit.USAGE
+    assert agent("enrol", "--request", "r", "--leave").code == Exit.USAGE
+    assert service.vouched_for == []
+
+
+def test_leaving_takes_a_word_and_says_what_is_to_be_done_at_the_fleet(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    service.change(enrolment=ENROLLED)
+    assert agent("enrol", "--leave").code == Exit.USAGE
+    states = [service.current.enrolment.state]
+    said = agent("enrol", "--leave", "--yes")
+    assert (said.code, "archipel fleet decommission" in said.out) == (Exit.OK, True)
+    assert [*states, service.current.enrolment.state] == [Membership.ENROLLED, Membership.NONE]

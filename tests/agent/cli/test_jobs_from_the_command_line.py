@@ -9,7 +9,7 @@ import pytest
 from archipel_agent.service import Refused
 from archipel_contract.exits import Exit
 from archipel_contract.facts import Nic
-from archipel_contract.jobs import JobState, Verb
+from archipel_contract.jobs import JobRequest, JobState, Plan, PlannedStep, Verb
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import JOB_ID, NOT_ROOT, ScriptedService
 from tests.fakes.serving import connecting_as, serving
@@ -206,9 +206,50 @@ def test_support_names_the_bundle(
 
 def test_fix_asks_for_the_repair_of_one_finding(agent: Archipel, service: ScriptedService) -> None:
     ending(service, JobState.SUCCEEDED)
-    assert agent("doctor", "--fix", "k3s-stopped").code == Exit.OK
-    assert service.requests[0][0].verb is Verb.FIX
-    assert asked(service) == {"code": "k3s-stopped"}
+    said = agent("doctor", "--fix", "k3s-stopped")
+    assert said.code == Exit.OK
+    (planned, done) = service.requests
+    assert planned == (JobRequest(verb=Verb.FIX, options={"code": "k3s-stopped"}), "plan")
+    assert (done[0].verb, done[0].options) == (Verb.FIX, {"code": "k3s-stopped"})
+    assert said.out.index("1. Write the configuration") < said.out.index("2. Start k3s")
+    assert "undo      Stop it again with: archipel down" in said.out
+
+
+def test_what_a_fix_will_do_can_be_seen_without_doing_it(agent: Archipel, service: ScriptedService) -> None:
+    service.planned = Plan(
+        verb=Verb.FIX,
+        steps=(
+            PlannedStep(slug="boot-line", title="Ask the kernel", needed=False, said="asked for already"),
+        ),
+    )
+    said = agent("doctor", "--fix", "memory-cgroup-off-pi", "--plan", "--lang", "de")
+    assert said.code == Exit.OK
+    assert [how for _, how in service.requests] == ["plan"]
+    assert "Nothing has been changed." in said.out
+    assert "1. Die Datei cmdline.txt, wie sie ist, daneben" in said.out
+    assert "+ Ask the kernel  asked for already" in said.out
+    assert "undo      sudo archipel doctor --undo memory-cgroup-off-pi   Die Datei" in said.out
+    assert agent("doctor", "--fix", "memory-cgroup-off-pi", "--plan", "--json").data["verb"] == "fix"
+
+
+def test_a_fix_that_can_be_taken_back_says_how_and_undo_asks_for_it(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    ending(service, JobState.SUCCEEDED, sentence="added")
+    said = agent("doctor", "--fix", "memory-cgroup-off-pi")
+    assert said.out.splitlines()[-1] == "  undo      sudo archipel doctor --undo memory-cgroup-off-pi"
+    assert agent("doctor", "--undo", "memory-cgroup-off-pi").code == Exit.OK
+    assert service.requests[-1][0].options == {"code": "memory-cgroup-off-pi", "undo": True}
+
+
+def test_a_finding_that_nobody_knows_or_nobody_can_fix_is_told_at_once(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    assert agent("doctor", "--fix", "of-tomorrow").code == Exit.USAGE
+    assert agent("doctor", "--undo", "of-tomorrow").code == Exit.USAGE
+    said = agent("doctor", "--fix", "under-voltage", "--plan")
+    assert (said.code, service.requests) == (Exit.REFUSED, [])
+    assert "archipel why under-voltage" in said.err
 
 
 def test_bare_remove_shows_the_choices_and_does_nothing(agent: Archipel, service: ScriptedService) -> None:

@@ -26,13 +26,8 @@ def test_status_of_a_healthy_site(agent: Archipel) -> None:
     said = agent("status")
     assert said.code == Exit.OK
     assert said.out.startswith("+ Halle 3: healthy\n  k3s runs, the node is Ready, 2 of 2 pods are ready.\n")
-    for words in (
-        NODE_ID,
-        "192.168.4.27 on eth0",
-        "v1.34.2+k3s1 running",
-        "1 of 1 nodes ready, 2 of 2 pods",
-        "51 C",
-    ):
+    shown = ("192.168.4.27 on eth0", "v1.34.2+k3s1 running", "1 of 1 nodes ready, 2 of 2 pods", "51 C")
+    for words in (NODE_ID, *shown):
         assert words in said.out
     assert "\033" not in said.out
 
@@ -192,7 +187,7 @@ def test_doctor_with_a_finding(
     said = agent("doctor")
     assert said.code == code
     assert "This needs administrator rights  (not-root)" in said.out
-    assert "sudo archipel doctor --fix not-root   (restarts k3s or the machine, about 2:00)" in said.out
+    assert "sudo archipel doctor --fix not-root   (restarts k3s, about 2:00)" in said.out
     assert "before the set-up" in said.out
     assert agent("doctor", "--json").data["results"][0]["verdict"] == "found"
 
@@ -432,6 +427,18 @@ def test_kubectl_before_the_set_up_says_so(archipel: Archipel, replaced: list[tu
     assert said.code == Exit.NOT_OK
     assert "k3s has not been set up here" in said.err
     assert replaced == []
+
+
+def test_kubectl_tells_a_person_without_rights_to_use_sudo(
+    archipel: Archipel, replaced: list[tuple[list[str], str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    said = archipel("kubectl", "get", "pods")
+    assert (said.code, replaced) == (Exit.NOT_PERMITTED, [])
+    assert "k3s.yaml belongs to root: use sudo archipel kubectl" in said.err
 
 
 def test_kubectl_without_arguments_shows_its_help(archipel: Archipel) -> None:

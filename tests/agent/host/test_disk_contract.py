@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,23 @@ def test_the_mode_does_not_depend_on_the_umask(disk: Disk, place: Path) -> None:
     assert (disk.mode(place / "new"), disk.mode(place / "new/file")) == (0o755, 0o644)
 
 
+def test_what_is_moved_has_the_other_name_with_all_it_holds(disk: Disk, place: Path) -> None:
+    disk.write(place / "a/b/file", b"1", 0o600)
+    disk.move(place / "a", place / "kept")
+    assert (disk.names(place), disk.read(place / "kept/b/file")) == (("kept",), b"1")
+    assert disk.mode(place / "kept/b/file") == 0o600
+
+
+def test_a_move_replaces_nothing(disk: Disk, place: Path) -> None:
+    disk.write(place / "one", b"1")
+    disk.write(place / "two", b"2")
+    with pytest.raises(FileExistsError):
+        disk.move(place / "one", place / "two")
+    with pytest.raises(FileNotFoundError):
+        disk.move(place / "none", place / "three")
+    assert (disk.read(place / "one"), disk.read(place / "two")) == (b"1", b"2")
+
+
 def test_nothing_but_the_file_is_left_beside_it(disk: Disk, place: Path) -> None:
     disk.write(place / "file", b"1")
     disk.copy(place / "file", place / "copy", 0o600)
@@ -90,6 +107,34 @@ def test_copying_what_is_not_there_leaves_the_target_alone(disk: Disk, place: Pa
     with pytest.raises(FileNotFoundError):
         disk.copy(place / "absent", place / "target", 0o644)
     assert (disk.read(place / "target"), disk.names(place)) == (b"old", ("target",))
+
+
+def test_what_is_poured_stands_there_as_a_whole_with_its_mode(disk: Disk, place: Path) -> None:
+    disk.pour(place / "new/file", iter([b"one ", b"", b"two"]), 0o600)
+    assert (disk.read(place / "new/file"), disk.mode(place / "new/file")) == (b"one two", 0o600)
+    assert disk.size(place / "new/file") == 7
+    assert disk.names(place / "new") == ("file",)
+
+
+def test_pouring_that_breaks_off_leaves_what_was_there(disk: Disk, place: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("the stick was pulled")
+
+    disk.write(place / "file", b"old")
+    with pytest.raises(OSError, match="pulled"):
+        disk.pour(place / "file", broken(), 0o644)
+    assert (disk.read(place / "file"), disk.names(place)) == (b"old", ("file",))
+
+
+def test_a_part_of_a_file_ends_where_the_file_does(disk: Disk, place: Path) -> None:
+    disk.write(place / "file", b"0123456789")
+    assert disk.part(place / "file", 3, 4) == b"3456"
+    assert disk.part(place / "file", 8, 100) == b"89"
+    assert disk.part(place / "file", 50, 1) == b""
+    for ask in (lambda: disk.size(place / "absent"), lambda: disk.part(place / "absent", 0, 1)):
+        with pytest.raises(FileNotFoundError):
+            ask()
 
 
 def test_a_link_is_followed_when_read_and_replaced_by_another(disk: Disk, place: Path) -> None:

@@ -30,7 +30,10 @@ def at_once(work: Callable[[], None]) -> None:
 class Device:
     """One device; `boot` is the start of its agent."""
 
-    def __init__(self, enroller: Enroller, root: Path = Path("/"), disk: Disk | None = None) -> None:
+    def __init__(
+        self, enroller: Enroller, root: Path = Path("/"), disk: Disk | None = None, node: str = NODE
+    ) -> None:
+        self.node, self.site = node, ""
         self.power = Power()
         self.disk: Disk = TreacherousDisk(self.power) if disk is None else disk
         self.paths = Paths(root)
@@ -44,13 +47,15 @@ class Device:
     def boot(self) -> IdentityKeeper:
         """Start the agent anew: everything but the disk is forgotten."""
         parts = Parts(
-            identity=DeviceIdentity(NODE, self.files),
+            identity=DeviceIdentity(self.node, self.files),
             enroller=self.enroller,
             clock=self.clock,
             entropy=CountedEntropy(),
             time=self._time,
             believe=self.believed.append,
-            about=lambda: Request(csr="", node_id="", hostname="edge-07", site_name="Halle 3"),
+            about=lambda: Request(
+                csr="", node_id="", hostname="edge-07", site_id=self.site, site_name="Halle 3"
+            ),
         )
         self.keeper = IdentityKeeper(parts, at_once)
         return self.keeper

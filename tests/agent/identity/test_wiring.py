@@ -85,6 +85,18 @@ def test_a_link_from_the_api_enrols_and_the_report_says_so(tmp_path: Path, fleet
     assert fleet.requests[0].fingerprint
 
 
+def test_leaving_on_site_stands_in_the_journal_by_who_did_it(tmp_path: Path, fleet: FakeFleet) -> None:
+    one = core(tmp_path, Settings())
+    made = way_in(one, Settings(), fleet)
+    one.enrol(EnrolmentWish(link=f"{ADDRESS}/#{fleet.token().text}"), "anna")
+    settle(made)
+    assert one.leave_fleet("carla").state is Membership.NONE
+    page = one.audit(10, verify=True)
+    told = [(entry.actor, entry.action, entry.outcome) for entry in page.entries][-2:]
+    assert told == [("local:anna", "enrol", "started"), ("local:carla", "fleet", "left")]
+    assert page.verified and page.entries[-1].params == {"address": ADDRESS}
+
+
 def test_what_goes_wrong_is_a_finding_with_words(tmp_path: Path, fleet: FakeFleet) -> None:
     one = core(tmp_path, Settings())
     made = way_in(one, Settings(), fleet)

@@ -121,6 +121,7 @@ class VirtualNode:
         plan: LinkPlan = ALWAYS_ON,
         budget: Budget = Budget(),
         identity: LinkIdentity = NOBODY,
+        holds: bool = False,
     ) -> None:
         self.clock = VirtualClock()
         self.broker = FakeBroker(self.clock)
@@ -129,7 +130,7 @@ class VirtualNode:
         self.outbox = directory / "outbox.db"
         self.free: int | None = None
         self.report = report()
-        self._plan, self._budget, self._identity = plan, budget, identity
+        self._plan, self._budget, self._identity, self._holds = plan, budget, identity, holds
         self._starts = 0
         self.link = self._new()
 
@@ -148,6 +149,7 @@ class VirtualNode:
                 free_bytes=lambda: self.free,
                 budget=self._budget,
                 identity=self._identity,
+                holds=self._holds,
             )
         )
 
@@ -244,12 +246,14 @@ def real_link(
     broker: RealBroker,
     facts: MemoryFacts | None = None,
     carrier: Callable[[], Carrier] | None = None,
+    plan: LinkPlan = ALWAYS_ON,
 ) -> Iterator[Link]:
     """Give a link over a real broker, started, and stop it in the end."""
     link = Link(
         LinkParts(
             node_id=NODE,
-            plan=ALWAYS_ON,
+            plan=plan,
+            holds=plan.mode is LinkMode.DIAL_IN,
             broker=str(broker.url),
             clock=SystemClock(),
             entropy=SystemEntropy(),

@@ -88,3 +88,13 @@ def test_a_keepalive_never_costs_a_ping_while_samples_travel() -> None:
         plan = making.plan_of(Settings(broker="mqtt://localhost", metrics_every=every))
         assert making.keepalive(plan) > plan.metrics_every
     assert making.keepalive(making.plan_of(Settings(metrics_every=1e6))) == 3600
+
+
+def test_a_line_is_kept_only_where_a_keepalive_can_be_longer_than_the_period() -> None:
+    for every in (10.0, 3600.0, 52_000.0):
+        settings = Settings(link_mode="dial-in", link_every=every)
+        assert making.holds(settings)
+        assert every < making.keepalive(making.plan_of(settings), is_held=True) <= 65_535
+    assert not making.holds(Settings(link_mode="dial-in", link_every=53_000.0))
+    assert not making.holds(Settings(link_mode="dial-in", link_hold="never"))
+    assert not making.holds(Settings())

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from archipel_agent.core import Core
+from archipel_agent.k3s.identity import ACCOUNT
 from archipel_agent.paths import Paths
 from archipel_agent.remote import verbs
 from archipel_agent.remote.veto import OFFERED, vetoed
 from archipel_agent.settings import REMOTE_VERBS, Settings
 from archipel_agent.state.database import Database
 from archipel_agent.state.store import Store
+from archipel_agent.steps.identity import identity_file
 from archipel_contract.commands import Action, Result
 from archipel_contract.facts import ClockQuality
 from archipel_contract.jobs import Job, JobRequest, JobState, Verb
@@ -121,6 +123,60 @@ def test_a_rehearsed_kubectl_shows_the_rehearsed_cluster(site: Site) -> None:
     site.order(Action.KUBECTL, arguments=["get", "nodes", "-o", "yaml"])
     nodes = json.loads(site.hands.link.data("c-0000000000000003"))
     assert nodes["items"][0]["status"]["conditions"]
+
+
+OLD_RULES = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+ROLE = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{ACCOUNT}"
+
+
+def set_up_earlier(site: Site) -> None:
+    """Leave what an earlier version has made: fewer rights in the cluster, and an identity that says nothing of them."""
+    datastore, disk, path = site.node.world.datastore, site.node.disk, identity_file(site.node.paths)
+    assert datastore is not None
+    datastore.objects[ROLE]["rules"] = OLD_RULES
+    kept = json.loads(disk.read(path))
+    del kept["edition"]
+    disk.write(path, json.dumps(kept).encode(), 0o600)
+
+
+def rules(site: Site) -> object:
+    """The rights the agent's account has in the cluster."""
+    assert site.node.world.datastore is not None
+    return site.node.world.datastore.objects[ROLE]["rules"]
+
+
+@pytest.mark.parametrize("way", ["kubectl", "up"])
+def test_the_rights_of_a_site_set_up_by_an_earlier_version_are_brought_up_to_date(
+    site: Site, way: str
+) -> None:
+    wanted, token = rules(site), json.loads(site.node.disk.read(identity_file(site.node.paths)))["token"]
+    set_up_earlier(site)
+    if way == "up":
+        site.run(JobRequest(verb=Verb.UP))
+    else:
+        site.order(Action.KUBECTL, arguments=["get", "pods", "-A"])
+    assert rules(site) == wanted != OLD_RULES
+    kept = json.loads(site.node.disk.read(identity_file(site.node.paths)))
+    assert kept["token"] == token  # the account is the same, and so is what it shows
+    assert site.node.ports.kube.request("GET", "/version").status == 200
+
+
+def test_rights_that_are_up_to_date_are_not_asked_for_again(site: Site) -> None:
+    site.order(Action.KUBECTL, arguments=["get", "pods", "-A"])
+    assert site.node.world.datastore is not None
+    site.node.world.datastore.objects[ROLE]["rules"] = (
+        OLD_RULES  # nobody looks: that would be a request each time
+    )
+    site.order(Action.KUBECTL, arguments=["get", "pods", "-A"])
+    assert rules(site) == OLD_RULES
+
+
+def test_where_the_cluster_refuses_new_rights_the_old_identity_stays(site: Site) -> None:
+    set_up_earlier(site)
+    before = site.node.disk.read(identity_file(site.node.paths))
+    site.node.world.life.stop()
+    site.order(Action.KUBECTL, arguments=["get", "pods", "-A"])
+    assert site.node.disk.read(identity_file(site.node.paths)) == before
 
 
 def test_local_jobs_and_remote_orders_stand_in_one_journal(site: Site) -> None:

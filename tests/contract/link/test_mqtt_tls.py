@@ -1,8 +1,10 @@
 """The carrier over TLS against servers that misbehave: what each trap of TLS would do, and the code each one has."""
 
 import contextlib
+import os
 import socket
 import ssl
+import threading
 import time
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ import pytest
 
 from archipel_contract.link import secure
 from archipel_contract.link.broker_url import BrokerUrl
+from archipel_contract.link.carrier import Incoming, Lost
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.link.secure import TlsUnusable
 from tests.brokers import speech
@@ -194,6 +197,46 @@ def test_many_messages_in_one_record_and_one_message_in_many_records_all_arrive(
         assert came == [*(b"%d" % number for number in range(500)), large, b"drip"]
         silence(link, 0.05)
         link.close()
+
+
+def test_messages_in_records_of_their_own_are_all_heard_at_once(pki: Pki) -> None:
+    said_all = threading.Event()
+
+    def play(line: Line) -> None:
+        line.accept()
+        for number in range(200):
+            line.say(speech.publish(b"t", b"%d" % number))
+        said_all.set()
+        line.hear_out()
+
+    with ScriptedBroker(play, pki.serving()) as broker:
+        link = carrier(broker, pki)
+        link.open()
+        assert said_all.wait(10)
+        came = [one.payload for one in link.receive(5) if isinstance(one, Incoming)]
+        assert came == [b"%d" % number for number in range(200)]
+        link.close()
+
+
+def test_why_it_broke_is_told_after_what_came_before(pki: Pki) -> None:
+    said_all = threading.Event()
+
+    def play(line: Line) -> None:
+        line.accept()
+        line.say(speech.publish(b"t", b"the last word"))
+        os.write(line.socket.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))  # a record nobody can decipher
+        said_all.set()
+        with contextlib.suppress(ssl.SSLError):  # our verdict about that record
+            line.hear_out()
+
+    with ScriptedBroker(play, pki.serving()) as broker:
+        link = carrier(broker, pki)
+        link.open()
+        assert said_all.wait(10)
+        first, *rest = link.receive(5)
+        assert isinstance(first, Incoming) and first.payload == b"the last word"
+        gone = rest[0] if rest else lost(link)
+        assert isinstance(gone, Lost) and gone.code == "link-broker-away" and "bad record mac" in gone.detail
 
 
 def test_what_the_network_does_not_take_waits_and_leaves_whole_when_it_does(pki: Pki) -> None:

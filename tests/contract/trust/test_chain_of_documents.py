@@ -6,7 +6,14 @@ import pytest
 
 from archipel_contract.link.envelope import Frame, Signature, frame_from, framed
 from archipel_contract.trust.keys import SoftwareSigner
-from archipel_contract.trust.store import KEYS_LIMIT, ROOTS_LIMIT, NotTrusted, TrustStore
+from archipel_contract.trust.store import (
+    KEYS_LIMIT,
+    RECIPIENT_LIMIT,
+    RECOVERY_LIMIT,
+    ROOTS_LIMIT,
+    NotTrusted,
+    TrustStore,
+)
 from archipel_contract.trust_document import FORMAT, TrustDocument
 from tests.contract.trust.made import (
     CONTROLLER,
@@ -85,6 +92,8 @@ def test_the_same_document_again_changes_nothing() -> None:
             "message-malformed",
         ),
         (replace(document(6), keys=(replace(KEYS[0], public="ed25519:AAAA"),)), "message-malformed"),
+        (document(6, recovery=("age1x",) * (RECOVERY_LIMIT + 1)), "message-malformed"),
+        (document(6, recovery=("age1" + "x" * RECIPIENT_LIMIT,)), "message-malformed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -44,6 +44,26 @@ def test_the_same_finding_of_two_nodes_is_told_once_with_both_names() -> None:
     assert said.findings[0].heard == one.heard
 
 
+def measured(detail: SiteDetail, number: int, **params: str) -> FindingRow:
+    entry = replace(fleet_sites.finding("disk-low"), code="disk-low", params=params)
+    return replace(detail.findings[0], finding=entry, node_id=f"n-{number}", node_name=f"berlin-{number}")
+
+
+def test_a_finding_that_each_node_measures_for_itself_is_told_once_with_what_each_has_measured() -> None:
+    detail = detail_of("berlin")
+    rows = [measured(detail, number, free=f"{number} GB", path="/") for number in (1, 2, 3)]
+    (said,) = why(replace(detail, findings=tuple(rows)), "en").findings
+    assert said.nodes == ("berlin-1", "berlin-2", "berlin-3")
+    assert "1 GB" in said.title
+    assert [line for line in said.evidence if line.startswith("berlin-3: ") and "3 GB" in line]
+
+
+def test_what_one_node_has_several_times_stays_several_findings() -> None:
+    detail = detail_of("berlin")
+    rows = [measured(detail, 1, free="1 GB", path=path) for path in ("/", "/data")]
+    assert len(why(replace(detail, findings=tuple(rows)), "en").findings) == 2
+
+
 def test_the_gravest_comes_first_and_a_problem_alone_makes_a_healthy_site_not_ok() -> None:
     detail = detail_of("aalen")
     rows = tuple(

@@ -9,6 +9,7 @@ import pytest
 
 from archipel_contract.exits import Exit
 from archipel_contract.trust.keys import SoftwareSigner
+from archipel_contract.trust.sealing import recipient_of, secrets_in
 from archipel_fleet.cli import complete
 from archipel_fleet.host.clock import SystemClock
 from archipel_fleet.trust import keyfile
@@ -323,3 +324,46 @@ def test_no_secret_is_said_where_none_was_asked_for(run: Run, home: Path, keys: 
     ).out
     assert "PRIVATE" not in shown
     assert secret.hex() not in shown
+
+
+# --- the fleet's key to backups --------------------------------------------------------------------------------------
+
+
+def recovery(keys: FleetKeys) -> tuple[str, ...]:
+    """The recovery recipients that are in force."""
+    keys.reload()
+    return keys.trust.document.recovery
+
+
+def test_the_fleets_recovery_key_is_printed_once_and_its_public_half_is_signed_into_the_trust_document(
+    run: Run, home: Path, keys: FleetKeys
+) -> None:
+    assert run("keys", "recovery-recipient", "show").code == Exit.NOT_OK
+    said = good(run("keys", "recovery-recipient", "new", "--yes"))
+    (recipient,) = recovery(keys)
+    (secret,) = secrets_in(said.out[said.out.index("#") :])
+    assert recipient_of(secret) == recipient
+    assert recipient in said.err  # whoever agrees is told what it opens
+    assert good(run("keys", "recovery-recipient", "show")).out.split() == [recipient]
+    assert json.loads(run("keys", "show", "--json").out)["recovery"] == [recipient]
+    kept = b"".join(path.read_bytes() for path in (home / "data").rglob("*") if path.is_file())
+    assert secret[20:].encode() not in kept
+
+
+def test_it_waits_for_a_root_that_lies_elsewhere_and_another_takes_its_place(
+    run: Run, home: Path, keys: FleetKeys
+) -> None:
+    file = home / "next.trust"
+    good(run("keys", "recovery-recipient", "new", "--yes", "--out", str(file)))
+    assert recovery(keys) == ()
+    good(run("keys", "accept", str(file), "--yes"))
+    first = recovery(keys)
+    said = good(run("keys", "recovery-recipient", "new", "--yes"))
+    assert len(first) == len(recovery(keys)) == 1 and first != recovery(keys)
+    assert f"not sealed for {first[0]}" in said.err
+
+
+def test_no_recovery_key_is_shown_where_nobody_agreed(run: Run, keys: FleetKeys) -> None:
+    said = run("keys", "recovery-recipient", "new")
+    assert said.code == Exit.REFUSED
+    assert "AGE-SECRET" not in said.out + said.err

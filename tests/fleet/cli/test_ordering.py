@@ -105,6 +105,36 @@ def test_waiting_ends_when_the_node_has_answered(anna: Run, context: Context) ->
     assert (said.code, "all is well" in said.out) == (Exit.OK, True)
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("revoked", "was revoked"), ("decommissioned", "was taken out of service")]
+)
+def test_an_order_to_a_device_that_was_ended_is_refused_at_once_with_the_way_back(
+    anna: Run, context: Context, state: str, said: str
+) -> None:
+    book(context).ended[node_id(1, 1)] = state
+    refused = anna("run", node_id(1, 1), "logs", "--wait")
+    assert (refused.code, said in refused.err) == (Exit.REFUSED, True)
+    assert "sudo archipel enrol --again" in refused.err
+    assert book(context).orders(EVERYTHING) == ()
+
+
+def test_waiting_ends_when_the_device_is_revoked_meanwhile(anna: Run, context: Context) -> None:
+    def admin() -> None:
+        for _ in range(1000):
+            for one in book(context).orders(EVERYTHING):
+                book(context).becomes(one.id, OrderState.CANCELLED, text="the device was revoked")
+                context.live.publish(frozenset({one.site_id}))
+                return
+            time.sleep(0.02)
+
+    revoking = threading.Thread(target=admin)
+    revoking.start()
+    said = anna("run", node_id(3, 1), "doctor", "--wait")
+    revoking.join()
+    assert said.code == Exit.NOT_OK
+    assert "Cancelled: the device was revoked" in said.out
+
+
 def test_a_viewer_orders_nothing(context: Context, as_account: Callable[[str], None], run: Run) -> None:
     as_account("viktor")
     said = run("run", "jena", "logs")

@@ -21,10 +21,13 @@ class Terminal(io.StringIO):
 
 
 def shown(
-    columns: int, monkeypatch: pytest.MonkeyPatch, out: io.StringIO | None = None
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+    out: io.StringIO | None = None,
+    language: str = "en",
 ) -> tuple[Screen, io.StringIO, io.StringIO]:
     monkeypatch.setenv("COLUMNS", str(columns))
-    screen = Screen(color=False, language="en")
+    screen = Screen(color=False, language=language)
     screen.out, screen.err = out or Terminal(), io.StringIO()
     return screen, screen.out, screen.err
 
@@ -53,8 +56,24 @@ def test_what_goes_into_a_file_or_a_pipe_is_whole(monkeypatch: pytest.MonkeyPatc
     assert "bookworm" in out.getvalue() and err.getvalue() == ""
 
 
-def test_the_list_of_sites_fits_into_ninety_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen, out, _ = shown(90, monkeypatch)
+@pytest.mark.parametrize("columns", [80, 90])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_list_of_sites_fits_and_keeps_contact_and_health_with_their_ages(
+    monkeypatch: pytest.MonkeyPatch, columns: int, language: str
+) -> None:
+    screen, out, _ = shown(columns, monkeypatch, language=language)
     rows = tuple(fleet_sites.site_row(number) for number in range(12))
     table(screen, rows, fleet_sites.NOW)
-    assert max(map(len, out.getvalue().splitlines())) <= 90
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    at = next(number for number, line in enumerate(lines) if "dresden" in line)
+    told = " ".join(lines[at : at + 2])
+    assert told.count("40") == 2 and "REHEARSED" in out.getvalue()
+
+
+def test_a_list_of_short_names_takes_one_line_for_each_site_in_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, out, _ = shown(80, monkeypatch)
+    table(screen, tuple(fleet_sites.site_row(number) for number in (0, 2, 4)), fleet_sites.NOW)
+    assert len(out.getvalue().splitlines()) == 4

@@ -54,6 +54,7 @@ def test_every_promised_command_is_there() -> None:
     promised |= {f"customers {word}" for word in ("list", "add", "assign")}
     changing = ("rotate", "delegate", "revoke", "propose", "sign", "accept")
     promised |= {f"keys {word}" for word in ("init", "show", "new", *changing, "recover", "export-root")}
+    promised |= {"keys recovery-recipient"}
     assert promised | {"completion"} == {" ".join(words) for words in ALL}
 
 

@@ -7,6 +7,7 @@ from archipel_contract.catalogue.web import Words
 from archipel_contract.names import SITE_ID
 from archipel_contract.trust.enrolment import EnrolmentState
 from archipel_fleet.device_ports import NameTaken
+from archipel_fleet.device_records import DeviceState, Spoken
 from archipel_fleet.enrolment import noticed
 from archipel_fleet.enrolment.caring import DeviceUnknown, NotSo
 from archipel_fleet.records import EVERYTHING
@@ -60,16 +61,53 @@ def test_who_did_what_about_devices_is_written_down(fleet: Fleet) -> None:
     fleet.care.revoke(ANNA, "gate")
     fleet.care.remove_token(ANNA, fleet.store.devices.tokens(EVERYTHING)[0].id)
     deeds = fleet.store.book.deeds(EVERYTHING)
-    assert [one.action for one in reversed(deeds)] == [
-        "token-made", "device-refused", "device-renamed", "device-revoked", "token-removed",
-    ]  # fmt: skip
-    assert {one.actor for one in deeds} == {"fleet:anna"}
+    assert [(one.actor, one.action) for one in reversed(deeds)] == [
+        ("fleet:anna", "token-made"),
+        ("controller", "device-enrolled"),
+        ("fleet:anna", "device-refused"),
+        ("fleet:anna", "device-renamed"),
+        ("fleet:anna", "device-revoked"),
+        ("fleet:anna", "token-removed"),
+    ]
+    assert deeds[4].params["token"] == fleet.store.devices.row(EVERYTHING, "gate").token  # type: ignore[union-attr]  # it is there
     assert {"device": "pi", "before": "pi", "after": "gate"}.items() <= deeds[2].params.items()
     assert deeds[2].node_id == node_id(1)
     words = Words("de")
     assert all(words.has(f"audit.do-{one.action}") for one in deeds)
     with pytest.raises(DeviceUnknown):
         fleet.care.remove_token(ANNA, "none")
+
+
+def test_whoever_comes_in_or_is_ended_stands_in_the_chain_also_when_no_person_did_it(fleet: Fleet) -> None:
+    """Nothing here goes through what people do: the registry itself writes it down, and the chain holds."""
+    gate = Device(1, site=1)
+    certificate = enrolled(fleet, gate)
+    fleet.store.devices.seen([Spoken(gate.node_id, gate.signer.key_id, site_id(1))], fleet.clock.now())
+    later = Device(2, site=1)
+    assert fleet.enrol(later, voucher=gate.vouch(later, fleet.clock.now())).state is ISSUED
+    fleet.clock.pass_by(500 * DAY / 1000)
+    assert fleet.renew(gate, certificate, forced=True).state is ISSUED
+    fleet.store.devices.end(later.node_id, DeviceState.DECOMMISSIONED, "anna", fleet.clock.now())
+    deeds = fleet.store.book.deeds(EVERYTHING)
+    assert [(one.actor, one.action, one.node_id) for one in reversed(deeds)] == [
+        ("fleet:anna", "token-made", ""),
+        ("controller", "device-enrolled", gate.node_id),
+        ("controller", "device-enrolled", later.node_id),
+        ("controller", "device-renewed-late", gate.node_id),
+        ("fleet:anna", "device-decommissioned", later.node_id),
+    ]
+    assert deeds[2].params["voucher"] == gate.node_id
+    assert [(one.entries, one.problem) for one in fleet.store.book.verify_deeds()] == [(5, "")]
+    for language in ("en", "de"):
+        assert all(Words(language).has(f"audit.do-{one.action}") for one in deeds)
+
+
+def test_a_renewal_in_time_is_no_line_of_the_journal(fleet: Fleet) -> None:
+    gate = Device(1)
+    certificate = enrolled(fleet, gate)
+    fleet.clock.pass_by(300 * DAY / 1000)
+    assert fleet.renew(gate, certificate).state is ISSUED
+    assert fleet.store.book.deeds(EVERYTHING)[0].action == "device-enrolled"
 
 
 def test_names_are_unique_and_printable(fleet: Fleet) -> None:

@@ -1,6 +1,7 @@
 """The listener on a real socket, with real TLS: who gets in with which certificate, and what rubbish brings."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -8,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -323,3 +325,15 @@ def test_devices_enrol_many_at_a_time(door: Door) -> None:
     for one in threads:
         one.join()
     assert states == [EnrolmentState.ISSUED] * 12
+
+
+def test_a_crowd_that_only_connects_takes_little_of_the_controllers_memory(door: Door) -> None:
+    context, count = door.context(), 40
+    with contextlib.ExitStack() as undo:
+        tracemalloc.start()
+        undo.callback(tracemalloc.stop)
+        for _ in range(count):
+            plain = undo.enter_context(socket.create_connection((HOST, door.port), 10))
+            undo.enter_context(context.wrap_socket(plain, server_hostname=HOST))
+        # asyncio would set aside 256 KiB for each, and the heap would keep that.
+        assert tracemalloc.get_traced_memory()[0] < count * (64 << 10)

@@ -7,6 +7,7 @@ import pytest
 from archipel_contract.link.messages import LinkPlan
 from archipel_contract.site import Role
 from archipel_contract.status import LinkMode
+from archipel_fleet.domain.contact import CALL_GRACE, grace
 from archipel_fleet.records import EVERYTHING, ContactState, SiteQuery, SiteSort
 from archipel_fleet.storage import SqlStore
 from tests.fleet.storage.conftest import Ground
@@ -222,7 +223,18 @@ def test_lists_are_filtered_by_contact_at_the_moment_of_looking(store: SqlStore)
     late = NOW + 20 * MINUTE
     overdue = store.sites(EVERYTHING, SiteQuery(contact=(ContactState.OVERDUE,)), late)
     assert [one.name for one in overdue.rows] == ["a"]
-    assert store.summary(EVERYTHING, late).contact == {"connected": 1, "overdue": 1}
+    assert store.summary(EVERYTHING, late).contact == {"quiet": 1, "overdue": 1}
+
+
+def test_a_silent_line_of_a_node_that_dials_in_is_shown_as_quiet_from_the_end_of_its_call_on(
+    store: SqlStore,
+) -> None:
+    store.take(Speaker(1, site_id(1), "a", plan=DIAL_IN).birth())
+    listen(store, NOW, NOW + 20 * MINUTE)
+    (row,) = store.sites(EVERYTHING, SiteQuery(), NOW + 20 * MINUTE).rows
+    assert row.contact.state is ContactState.QUIET
+    assert row.contact.since == NOW + CALL_GRACE
+    assert row.contact.due == NOW + grace(DIAL_IN)
 
 
 def test_pages_are_cut_where_asked_and_count_everything(store: SqlStore) -> None:

@@ -10,6 +10,7 @@ import pytest
 from archipel_contract.link.envelope import frame_from, framed
 from archipel_contract.trust.certificates import Authority, pin
 from archipel_contract.trust.keys import SoftwareSigner, new_device_key, new_fleet_key
+from archipel_contract.trust.sealing import new_recovery_key
 from archipel_contract.trust.store import NotTrusted, TrustStore
 from archipel_contract.trust_document import Delegation, KeyRole, TrustDocument
 from archipel_fleet.trust import authoring, founding
@@ -179,3 +180,14 @@ def test_a_person_s_key_never_becomes_a_controller_by_its_name() -> None:
     roles = {one.name: one.role for one in named.keys if one.public == str(STRANGER.public)}
     assert roles == {"controller": KeyRole.OPERATOR}
     assert SoftwareSigner(new_fleet_key()).key_id not in authoring.key_ids(named)
+
+
+def test_only_the_public_half_of_a_recovery_key_comes_into_a_document() -> None:
+    made = new_recovery_key()
+    after = authoring.with_recovery(FIRST, [made.recipient, made.recipient])
+    assert after.recovery == (made.recipient,)
+    assert authoring.successor(FIRST, after).version == 2
+    for wrong in (made.secret, "age1", made.recipient[:-1] + "q" * (made.recipient[-1] != "q"), "hello"):
+        with pytest.raises(ChangeRefused) as caught:
+            authoring.with_recovery(FIRST, [wrong])
+        assert made.secret[20:] not in str(caught.value)

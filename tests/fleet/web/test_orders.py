@@ -8,6 +8,7 @@ from archipel_fleet.order_records import OrderResult, OrderState
 from archipel_fleet.records import EVERYTHING, FindingRow
 from archipel_fleet.web.views import orders as views
 from tests.fakes import fleet_sites
+from tests.fakes.fleet_book import FakeBook
 from tests.fakes.fleet_keys import FakeKeys
 from tests.fleet.web.visiting import House, Visitor
 
@@ -68,6 +69,18 @@ def test_what_cannot_be_ordered_is_a_page_that_says_why(
     given = {"action": "logs", "node": fleet_sites.node_id(1, 1), **fields}
     assert otto.send(PAGE, f"{PAGE}/orders", **given).status_code == status
     assert house.store.book.orders(EVERYTHING) == ()
+
+
+def test_an_order_to_a_revoked_device_is_a_page_that_says_so_and_the_way_back(
+    house: House, otto: Visitor
+) -> None:
+    book = house.store.book
+    assert isinstance(book, FakeBook)
+    book.ended[fleet_sites.node_id(1, 1)] = "revoked"
+    answer = otto.send(PAGE, f"{PAGE}/orders", action="logs", node=fleet_sites.node_id(1, 1))
+    assert (answer.status_code, book.orders(EVERYTHING)) == (409, ())
+    assert "It was revoked or taken out of service" in answer.text
+    assert "archipel enrol --again" in answer.text
 
 
 def test_a_form_without_its_token_orders_nothing(house: House, otto: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 from archipel_contract.findings import CheckResult, Severity, Verdict, worst
 from archipel_tui.store import Scene
-from archipel_tui.text import Line, clean, duration, labelled, line, pad, paragraph
+from archipel_tui.text import Line, clean, duration, labelled, line, local_time, pad, paragraph
 from archipel_tui.views.words import SEVERITY, VERDICT, named, said
 
 _ORDER = {Verdict.FOUND: 0, Verdict.UNDECIDED: 1, Verdict.OK: 2}
@@ -73,6 +73,9 @@ def explanation(scene: Scene, cells: int, result: CheckResult) -> list[Line]:
         found += paragraph(f"{sign} {text.title}", cells, style)
         if text.cause:
             found += [line(""), *labelled(words("fact.why"), text.cause, cells)]
+        since = local_time(finding.since, scene.now)
+        if since:
+            found += labelled(words("fact.since"), since, cells)
         found += [line(""), *labelled(words("fact.do"), text.remedy, cells, style="strong")]
         if finding.fix is not None:
             time = duration(finding.fix.usual_seconds, words)

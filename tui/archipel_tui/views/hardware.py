@@ -26,6 +26,9 @@ def page(scene: Scene, cells: int) -> list[Line]:
     heat = words("fact.unknown") if usage.temperature_c is None else f"{usage.temperature_c:.0f} {degrees}"
     power, style = _power(scene)
     found += labelled(words("fact.temperature"), f"{heat}  {power}".rstrip(), cells, LABEL, style)
+    flash, style = _flash(scene)
+    if flash:
+        found += labelled(words("fact.flash"), flash, cells, LABEL, style)
     for nic in [nic for nic in facts.nics if not nic.virtual][:2]:
         found += labelled(clean(nic.name), _nic(nic, scene), cells, LABEL)
     machine = clean(facts.model or facts.os_name)
@@ -55,6 +58,13 @@ def _power(scene: Scene) -> tuple[str, str]:
     state = report.node.usage.throttling if report else None
     if state is None:
         return "", ""
+    supply = report.node.usage.supply if report else ""
+    if supply in ("battery", "low"):
+        return (
+            (f"x {words('hardware.battery-low')}", "bad")
+            if supply == "low"
+            else (f"! {words('hardware.on-battery')}", "warn")
+        )
     if state.under_voltage:
         return f"x {words('hardware.power-low')}", "bad"
     if state.throttled or state.capped:
@@ -62,6 +72,22 @@ def _power(scene: Scene) -> tuple[str, str]:
     if state.under_voltage_since_boot:
         return f"! {words('hardware.power-was-low')}", "warn"
     return "", ""
+
+
+def _flash(scene: Scene) -> tuple[str, str]:
+    """What is written a day to the disk with the data, and how worn it says it is; empty where neither is known."""
+    words, report = scene.words, scene.picture.report
+    if report is None:
+        return "", ""
+    usage, parts = report.node.usage, []
+    if usage.written_mb_per_day is not None:
+        parts.append(words("hardware.written", mb=usage.written_mb_per_day))
+    worn = usage.wear_percent
+    if worn is None:
+        return "  ".join(parts), ""
+    style = "bad" if worn >= 100 else "warn" if worn >= 80 else ""
+    mark = {"bad": "x ", "warn": "! "}.get(style, "")
+    return "  ".join([*parts, f"{mark}{words('hardware.worn', percent=worn)}"]), style
 
 
 def _nic(nic: Nic, scene: Scene) -> str:

@@ -51,6 +51,8 @@ def said(finding: Finding, words: Words) -> Text:
         cause=words.shown(text.cause),
         remedy=words.shown(text.remedy),
         runbook=tuple(words.shown(step) for step in text.runbook),
+        plan=tuple(words.shown(step) for step in text.plan),
+        undo=words.shown(text.undo),
     )
 
 

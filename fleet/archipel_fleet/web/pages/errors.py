@@ -12,7 +12,11 @@ from archipel_fleet.web.pages.reading import BAD_ADDRESS
 from archipel_fleet.web.rendering import Around, show, words_of
 
 # Error word, then status -> table of sentences; what is neither has the general one.
-BY_ERROR = {"form-not-genuine": "form-expired", "other-origin": "form-expired"}
+BY_ERROR = {
+    "form-not-genuine": "form-expired",
+    "other-origin": "form-expired",
+    "order-device-ended": "device-ended",
+}
 BY_STATUS = {
     400: "bad-form",
     403: "forbidden",

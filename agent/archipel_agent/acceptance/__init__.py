@@ -1,0 +1,1 @@
+"""The acceptance kit: measures a machine for a pilot, and signs what was found."""

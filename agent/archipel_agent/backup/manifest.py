@@ -1,0 +1,92 @@
+"""What a backup says of itself: its first member, and the sums that are its last.
+
+A backup is a tar stream, compressed by gzip, sealed by age. Its first member is `manifest.json`, its last `SHA256SUMS` in
+the format of sha256sum(1); all others are named by their place below the root of a machine, but for what is Archipel's own.
+So it opens with `age -d`, `tar` and `sha256sum -c` alone.
+"""
+
+import re
+from dataclasses import dataclass
+
+from archipel_contract.facts import ClockQuality
+from archipel_contract.site import SiteDocument
+
+FORMAT = 1
+MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+OWN = "archipel/"  # members below this are no files of the machine
+SITE = f"{OWN}site.json"
+MANIFEST_BYTES = 4 << 20  # far above what any manifest takes
+SQLITE, ETCD = "sqlite", "etcd"
+
+
+class BackupUnusable(Exception):
+    """A backup cannot be used; `code` is the finding: backup-damaged, backup-wrong-key, backup-format, backup-foreign."""
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file in a backup: its name, its bytes and their digest."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A persistent volume in a backup; its files stand in the sums, because they may change until they are read."""
+
+    name: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is in a backup, of which site, from when."""
+
+    format: int
+    site_id: str
+    site_name: str
+    node_name: str
+    sequence: int  # grows by one with each backup of the site; order goes by it, never by time
+    made_at: str  # by the clock of the machine
+    clock: ClockQuality  # and how far that clock was trusted
+    agent_version: str
+    k3s_version: str
+    architecture: str
+    datastore: str  # sqlite or etcd
+    members: tuple[Member, ...]
+    volumes: tuple[Volume, ...] = ()
+    left_out: tuple[str, ...] = ()  # what could not be taken along: sockets, devices, other file systems
+
+    @property
+    def size(self) -> int:
+        """The bytes it takes unpacked, as near as can be said before the volumes are read."""
+        return sum(one.size for one in self.members) + sum(one.size for one in self.volumes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRecord:
+    """What Archipel itself knows of the site: the document in force and the token that opens the datastore."""
+
+    document: SiteDocument
+    token: str
+
+
+NAME = re.compile(r"archipel-(?P<site>[a-z0-9-]+)-(?P<sequence>\d{6,})\.tar\.gz\.age")
+
+
+def name_of(site_id: str, sequence: int) -> str:
+    """Return the name of a backup's file: site and sequence, and no time, which may be wrong."""
+    return f"archipel-{site_id}-{sequence:06}.tar.gz.age"
+
+
+def read_name(name: str) -> tuple[str, int] | None:
+    """Return site id and sequence of a backup's file name; None for any other name."""
+    found = NAME.fullmatch(name)
+    return (found["site"], int(found["sequence"])) if found else None

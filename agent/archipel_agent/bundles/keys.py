@@ -1,0 +1,96 @@
+"""Whose bundles this machine takes: keys in files that somebody put there, and keys the fleet's root names for bundles.
+
+A key file is a public key of minisign, one a file, in `/etc/archipel/bundle-keys/`. Of a fleet count those keys of its
+trust document that may `bundle`, are not revoked and have not surely expired.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archipel_agent.paths import Paths, identity_of
+from archipel_agent.ports import Disk
+from archipel_contract.bundle.format import TRUST_PURPOSE, BundleRefused
+from archipel_contract.link.envelope import EnvelopeInvalid, frame_from
+from archipel_contract.trust import keys as trust_keys
+from archipel_contract.trust import minisign
+from archipel_contract.trust.keys import KeyInvalid, PublicKey, SignatureInvalid
+from archipel_contract.trust.store import NotTrusted, Signed, TrustStore
+
+ENDING = ".pub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys that count, each with its name for people; `problems` says which file could not be used, and why."""
+
+    files: tuple[tuple[str, minisign.MinisignKey], ...] = ()
+    fleet: tuple[tuple[str, PublicKey], ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def verify(self, body: bytes, signature: bytes) -> str:
+        """Return the name of the key that signed `body`; raise BundleRefused."""
+        try:
+            made = minisign.parsed(signature)
+        except minisign.SignatureMalformed as error:
+            raise BundleRefused("bundle-unsigned", str(error)) from error
+        for name, key in self.files:
+            if key.number == made.number:
+                _verify(body, made, key.key)
+                return name
+        for name, public in self.fleet:  # a fleet's document does not know the numbers minisign gives keys
+            try:
+                minisign.verify(body, made, public)
+            except SignatureInvalid:
+                continue
+            return name
+        known = ", ".join(name for name, _ in (*self.files, *self.fleet)) or "none"
+        detail = f"the key {made.id} is not trusted here; trusted are: {known}"
+        raise BundleRefused("bundle-untrusted", "; ".join((detail, *self.problems)), key=made.id)
+
+
+def keyring(disk: Disk, paths: Paths, floor_ms: int = 0) -> Keyring:
+    """Return the keys of this machine; `floor_ms` is a time that is surely past, in milliseconds since 1970 UTC."""
+    place = paths.settings / "bundle-keys"
+    files, problems = [], []
+    for name in disk.names(place):
+        if name.endswith(ENDING):
+            try:
+                files.append((name.removesuffix(ENDING), minisign.public_key(disk.read(place / name))))
+            except (KeyInvalid, OSError) as error:
+                problems.append(f"{place / name} cannot be used: {error}")
+    try:
+        fleet = _of_fleet(disk, paths, floor_ms)
+    except (EnvelopeInvalid, KeyInvalid, OSError) as error:
+        fleet = ()
+        problems.append(f"the fleet's trust document cannot be used: {error}")
+    return Keyring(files=tuple(files), fleet=fleet, problems=tuple(problems))
+
+
+def of_files(disk: Disk, paths: tuple[Path, ...]) -> Keyring:
+    """Return the keys in these files; raise KeyInvalid, OSError."""
+    return Keyring(files=tuple((path.name, minisign.public_key(disk.read(path))) for path in paths))
+
+
+def _of_fleet(disk: Disk, paths: Paths, floor_ms: int) -> tuple[tuple[str, PublicKey], ...]:
+    identity = identity_of(paths)
+    if not disk.exists(identity.trust) or disk.exists(identity.left):
+        return ()
+    store = TrustStore.first(frame_from(disk.read(identity.trust)))
+    found = []
+    for one in store.document.keys:
+        public = trust_keys.public_key(one.public)
+        if public.key_id in store.document.revoked or public.algorithm != trust_keys.ED25519:
+            continue
+        try:
+            store.permit(Signed((one,)), TRUST_PURPOSE, None, floor=floor_ms)
+        except NotTrusted:
+            continue
+        found.append((one.name, public))
+    return tuple(found)
+
+
+def _verify(body: bytes, made: minisign.MinisignSignature, key: PublicKey) -> None:
+    try:
+        minisign.verify(body, made, key)
+    except SignatureInvalid as error:
+        raise BundleRefused("bundle-forged", "its manifest is not what was signed", key=made.id) from error

@@ -1,0 +1,1 @@
+"""What the medium with the site's data bears: how much is written to it, and what it says of its own wear."""

@@ -1,0 +1,41 @@
+"""The story of `up`: from a bare machine to a site, readable from top to bottom. Loaded by `story` when one is asked for."""
+
+from archipel_agent.steps import (
+    bundle_files,
+    bundle_import,
+    empty_files,
+    get_k3s,
+    host,
+    identity,
+    images,
+    in_force,
+    kernel,
+    preflight,
+    service,
+    settle,
+    start,
+    wait_api,
+    wait_node,
+    wait_pods,
+    write_config,
+)
+
+UP = (
+    preflight.STEP,
+    bundle_import.STEP,
+    settle.STEP,
+    get_k3s.STEP,
+    kernel.STEP,
+    host.STEP,
+    images.STEP,
+    bundle_files.STEP,
+    write_config.STEP,
+    service.STEP,
+    empty_files.STEP,
+    start.STEP,
+    wait_api.STEP,
+    wait_node.STEP,
+    wait_pods.STEP,
+    identity.STEP,
+    in_force.STEP,
+)

@@ -1,0 +1,1 @@
+"""The answer file: read, applied, and what is written back."""

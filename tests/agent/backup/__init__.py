@@ -1,0 +1,1 @@
+"""Backups: their format, where they go, what they hold, and the way back."""

@@ -1,0 +1,58 @@
+"""Exceptions from hardening: each is shown with its reason, one without a reason is a warning, additions are none."""
+
+from dataclasses import replace
+
+import pytest
+
+from archipel_agent.checks import hardening
+from archipel_contract.findings import CheckResult, Severity, Verdict
+from tests.agent.checks.machines import GOOD, only
+
+
+def looked(additions: str | None) -> CheckResult:
+    return hardening.look(replace(GOOD, k3s_drop_ins=additions))
+
+
+@pytest.mark.parametrize(
+    "additions",
+    [
+        "",
+        "kubelet-arg+:\n  - fail-cgroupv1=false\n",
+        'node-label:\n  - "room=7"\n',
+        "secrets-encryption: true\n",
+        "kubelet-arg+:\n  - pod-max-pids=4096\n",
+    ],
+)
+def test_additions_that_set_nothing_aside_are_no_exceptions(additions: str) -> None:
+    assert looked(additions).verdict is Verdict.OK
+
+
+def test_an_exception_is_shown_with_the_reason_that_stands_above_it() -> None:
+    one = only(looked("# The old monitoring.\n# Until 2027.\nsecrets-encryption: false\n"))
+    assert (one.code, one.severity) == ("hardening-exception", Severity.HINT)
+    assert one.evidence == ("secrets-encryption: The old monitoring. Until 2027.",)
+
+
+def test_a_reason_may_stand_in_the_list_above_the_argument() -> None:
+    one = only(looked("kubelet-arg+:\n  # many small pods\n  - pod-max-pids=100\n"))
+    assert one.evidence == ("pod-max-pids: many small pods",)
+
+
+def test_an_exception_without_a_reason_is_a_warning() -> None:
+    one = only(looked("# about something else\n\nsecrets-encryption: false\n"))
+    assert (one.code, one.severity) == ("hardening-exception-unexplained", Severity.WARNING)
+    assert one.params["names"] == "secrets-encryption"
+
+
+def test_a_list_given_without_plus_takes_everything_out_of_ours() -> None:
+    one = only(looked("# needed here\nkubelet-arg:\n  - fail-cgroupv1=false\n"))
+    assert {line.split(":")[0] for line in one.evidence} == {
+        "eviction-hard",
+        "streaming-connection-idle-timeout",
+        "pod-max-pids",
+        "tls-cipher-suites",
+    }
+
+
+def test_additions_that_cannot_be_read_leave_it_undecided() -> None:
+    assert looked(None).verdict is Verdict.UNDECIDED

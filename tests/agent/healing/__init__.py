@@ -1,0 +1,1 @@
+"""Self-healing: what is tried, how often, and when it stops."""
