@@ -128,7 +128,8 @@ class Cabinet(Patient):
             until(lambda: self.known_by() == self.marker, lambda: (self.known_by(), self.marker), 60)
         until(self._pods_run, lambda: (self.running_pods(), self.said()), seconds)
         took = time.monotonic() - begun
-        self.notes(f"Ready, the same node, marker and deployment, pods run: {took:.1f} s")
+        same = ", the same node, marker and deployment" if self.marker else ""
+        self.notes(f"Ready{same}, pods run: {took:.1f} s")
 
     def _pods_run(self) -> bool:
         wanted = ("coredns-", "worker-") if self.marker else ("coredns-",)

@@ -314,7 +314,9 @@ def _passed_on() -> tuple[Field, ...]:
         if (name := key.replace(".", "_")) in known
     ]
     found += [
-        _of_setting(f"backup.{name.removeprefix('backup_')}", name, f"The setting `{name}`.")
+        _of_setting(
+            f"backup.{name.removeprefix('backup_')}", name, f"See `{name}` in the reference of settings."
+        )
         for name in sorted(known)
         if name.startswith("backup_")
     ]

@@ -28,14 +28,14 @@ def fix(session: Session, code: str, more: Options | None = None) -> int:
     request = JobRequest(verb=Verb.FIX, options={"code": code, **(more or {})})
     if session.options.plan:
         return _plan(session, request, code)
-    ensure_agent(session, f"doctor --fix {code}")
+    ensure_agent(session, _spelled(session, code))
     if code in FIXES and not session.screen.as_json:
         _announce(session, Remote(session.client).plan(request), code)
         if session.interactive and not session.options.yes:
             _confirm()
     ended = run_job(session, Verb.FIX, request.options)
     if ended == Exit.OK and code in FIXES and FIXES[code].undo and not session.screen.as_json:
-        session.screen.line(f"  undo      sudo archipel doctor --undo {code}")
+        session.screen.line(f"  undo      sudo archipel {_spelled(session, code, undo=True)}")
     return ended
 
 
@@ -44,7 +44,7 @@ def undo(session: Session, code: str) -> int:
     _known(code)
     if session.options.plan:
         raise Stop(Exit.USAGE, "--plan goes with --fix; what taking back does is said there as well")
-    ensure_agent(session, f"doctor --undo {code}")
+    ensure_agent(session, _spelled(session, code, undo=True))
     return run_job(session, Verb.FIX, {"code": code, "undo": True})
 
 
@@ -70,18 +70,25 @@ def _plan(session: Session, request: JobRequest, code: str) -> int:
 def _announce(session: Session, plan: Plan, code: str) -> None:
     screen, repair = session.screen, FIXES[code]
     text = words(plan.findings[0] if plan.findings else general(code), session.screen.language)
-    screen.line(f"archipel doctor --fix {code}{price(repair)}")
+    screen.line(f"archipel {_spelled(session, code)}{price(repair)}")
     for number, sentence in enumerate(text.plan, 1):
         screen.line(f"  {number}. {sentence}")
     for step in plan.steps:
         said = step.said or ("" if step.needed else "nothing to do")
         mark = screen.mark(Mark.NOW if step.needed else Mark.GOOD)
         screen.line(f"  {mark} {step.title}{'  ' if said else ''}{said}")
-    screen.line(f"  undo      {_undone(repair, text.undo)}")
+    screen.line(f"  undo      {_undone(session, repair, text.undo)}")
 
 
-def _undone(repair: Fix, sentence: str) -> str:
-    command = f"sudo archipel doctor --undo {repair.code}" if repair.undo else ""
+def _spelled(session: Session, code: str, undo: bool = False) -> str:
+    """Return the repair in the words of the command that a person has typed: `doctor --fix` or `repair`."""
+    if hasattr(session.options, "fix"):
+        return f"doctor --{'undo' if undo else 'fix'} {code}"
+    return f"repair {code}{' --undo' if undo else ''}"
+
+
+def _undone(session: Session, repair: Fix, sentence: str) -> str:
+    command = f"sudo archipel {_spelled(session, repair.code, undo=True)}" if repair.undo else ""
     return "   ".join(part for part in (command, sentence) if part)
 
 

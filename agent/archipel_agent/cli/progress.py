@@ -3,6 +3,7 @@
 Written to standard error when the answer is JSON, else to standard output. Decides nothing.
 """
 
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -24,6 +25,7 @@ MARK_OF_STATE = {
 OVER = (StepState.DONE, StepState.ALREADY, StepState.FAILED, StepState.UNDONE)
 CLEAR = "\r\033[K"
 TICK_SECONDS = 1.0
+_FIGURE = re.compile(r"\d[\d,]*")
 
 
 class Progress(Protocol):
@@ -63,19 +65,29 @@ def usual(step: Step) -> str:
     )
 
 
+def _tenth(waiting_for: str) -> tuple[str, int]:
+    """Return what is waited for without its figures, and how many tenths of it are there: a log wants no line a percent."""
+    figures = [int(one.replace(",", "")) for one in _FIGURE.findall(waiting_for)]
+    if "%" in waiting_for and figures:
+        return _FIGURE.sub("", waiting_for), figures[-1] // 10
+    if " of " in waiting_for and len(figures) > 1 and figures[-1]:
+        return _FIGURE.sub("", waiting_for), figures[-2] * 10 // figures[-1]
+    return waiting_for, 0
+
+
 class PlainProgress:
     """One line for each change of a step: its state, or what it waits for."""
 
     def __init__(self, screen: Screen, stream: TextIO) -> None:
         self._screen = screen
         self._stream = stream
-        self._seen: dict[str, tuple[StepState, str]] = {}
+        self._seen: dict[str, tuple[StepState, str, int]] = {}
 
     def show(self, event: JobEvent) -> None:
         """Write a line for each step that changed."""
         for step in event.job.steps:
-            now = (step.state, step.waiting_for)
-            before = self._seen.get(step.slug, (StepState.PENDING, ""))
+            now = (step.state, *_tenth(step.waiting_for))
+            before = self._seen.get(step.slug, (StepState.PENDING, "", 0))
             self._seen[step.slug] = now
             # A wait that is over says nothing by itself; the step's end or its next wait follows. Steps are pending again
             # when the agent came back and goes through the job anew.

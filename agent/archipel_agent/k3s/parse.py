@@ -14,6 +14,9 @@ Kubernetes = TypeVar("Kubernetes", ClusterNode, Pod)
 VERSION_LINE = re.compile(r"^k3s version (v\S+)", re.MULTILINE)
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:-rc(\d+))?\+k3s(\d+)")
 FINAL_RELEASE = 1_000_000  # a release sorts after its release candidates
+FAILED = "Failed"
+# What Kubernetes appends to the name of a pod's owner (apimachinery pkg/util/rand: five of these).
+MADE_NAME = re.compile(r"(.+)-[bcdfghjklmnpqrstvwxz2456789]{5}")
 
 
 class Unreadable(ValueError):
@@ -50,7 +53,7 @@ def cluster(ready: KubeReply, nodes: KubeReply, pods: KubeReply) -> ClusterStatu
             ready=ready.status == 200,
             message="" if ready.status == 200 else ready.body.decode(errors="replace")[-200:],
             nodes=in_order(node(item) for item in json.loads(nodes.body)["items"]),
-            pods=in_order(pod(item) for item in json.loads(pods.body)["items"]),
+            pods=standing(pod(item) for item in json.loads(pods.body)["items"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return ClusterStatus(reachable=True, message=f"the API's answer cannot be read: {error!r}"[:200])
@@ -59,6 +62,26 @@ def cluster(ready: KubeReply, nodes: KubeReply, pods: KubeReply) -> ClusterStatu
 def in_order(items: Iterable[Kubernetes]) -> tuple[Kubernetes, ...]:
     """Return nodes or pods by namespace and name: what the API sends has no order to rely on."""
     return tuple(sorted(items, key=lambda one: (getattr(one, "namespace", ""), one.name)))
+
+
+def standing(pods: Iterable[Pod]) -> tuple[Pod, ...]:
+    """Return the pods in order, without the remains of failed ones in whose place another was made.
+
+    Kubernetes never starts a failed pod again and keeps thousands of them, after a full disk for example; a site with its
+    pods running is not ill of them. Pods of one owner are known by the name it makes for them.
+    """
+    known = tuple(pods)
+    replaced = {(one.namespace, _owner(one.name)) for one in known if one.phase != FAILED}
+    return in_order(
+        one
+        for one in known
+        if one.phase != FAILED or not _owner(one.name) or (one.namespace, _owner(one.name)) not in replaced
+    )
+
+
+def _owner(name: str) -> str:
+    made = MADE_NAME.fullmatch(name)
+    return made[1] if made else ""
 
 
 def node(item: dict[str, Any]) -> ClusterNode:

@@ -83,7 +83,7 @@ class ClusterView:
                 reachable=True,
                 ready=True,
                 nodes=parse.in_order(nodes.items.values()),
-                pods=parse.in_order(pods.items.values()),
+                pods=parse.standing(pods.items.values()),
             )
         return True
 
