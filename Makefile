@@ -9,7 +9,7 @@ help:
 	@echo
 	@echo '  make demo                see it: an agent and the technician'\''s screen, on this machine, no root needed'
 	@echo '  make demo ARGS=--check   the same without a screen: one fault is made, explained and healed'
-	@echo '  make test                lint, types, import rules and all tests that fit into a quarter of an hour'
+	@echo '  make test                lint, types, import rules and all tests that fit into twenty minutes'
 	@echo
 	@echo '  make lint                only ruff, mypy and the import rules'
 	@echo '  make reference           write docs/reference/ anew from the source; a test holds the two together'

@@ -81,7 +81,8 @@ def main() -> int:
 
 def _start(arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
-        return subprocess.Popen([sys.executable, "-m", "pytest", *arguments], stdout=output, stderr=output)
+        argv = [sys.executable, "-m", "pytest", "--durations=15", *arguments]
+        return subprocess.Popen(argv, stdout=output, stderr=output)
 
 
 if __name__ == "__main__":

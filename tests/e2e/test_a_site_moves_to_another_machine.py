@@ -217,7 +217,7 @@ def test_the_api_answers_all_through_a_backup(old: Box) -> None:
     with Watch(old) as seen:
         done = old.person.asks("backup", "now", "--to", STICK)
     assert done.code == Exit.OK, done
-    assert seen.answers > 10
+    assert seen.answers >= 3  # the backup itself takes a second or two
     assert seen.longest <= PAUSE_SECONDS, f"{seen.longest:.2f} s"
     print(f"longest answer during the backup: {seen.longest * 1000:.0f} ms of {seen.answers}")
     old.objects = objects(old.person)

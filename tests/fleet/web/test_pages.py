@@ -213,7 +213,7 @@ def test_a_finding_says_why_and_what_next_in_the_readers_language(house: House) 
     assert "What next</h4>" in english
     assert "Der Plattenplatz wird knapp: 1.9 GB" in german
     assert german.count("Schritt für Schritt") == 2
-    assert '<code class="command">sudo du -xh --max-depth=2 /var</code>' in english
+    assert '<code class="command">sudo archipel repair disk-low</code>' in english
 
 
 def test_a_site_nobody_ever_heard_of_claims_nothing(house: House) -> None:
