@@ -27,7 +27,7 @@ from archipel_contract.link.mqtt import MqttCarrier
 from archipel_fleet.accounts.service import FIRST
 from archipel_fleet.api.app import create_app
 from archipel_fleet.api.context import Context
-from archipel_fleet.host import files, logs
+from archipel_fleet.host import files, logs, memory
 from archipel_fleet.host.clock import SystemClock
 from archipel_fleet.host.server import HttpServer, PortTaken, listening_socket
 from archipel_fleet.host.threads import Watched
@@ -273,7 +273,8 @@ class Controller:
             loop.add_signal_handler(number, end)
         if self._stop.is_set():
             end()
-        tasks = [asyncio.create_task(self._watch_broker()), asyncio.create_task(self._tend(bell))]
+        work = (self._watch_broker(), self._tend(bell), _tidy())
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
         finally:
@@ -342,6 +343,14 @@ def _spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 10)
+
+
+async def _tidy() -> None:
+    """Give memory back, once a minute at most."""
+    tidying = memory.Tidying()
+    while True:
+        await asyncio.sleep(memory.TIDY_SECONDS)
+        await asyncio.to_thread(tidying.look)
 
 
 def _application(context: Context) -> object:
