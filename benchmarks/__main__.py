@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     bundle_import,
+    ending,
     enrolment,
     first_paint,
     help_time,
@@ -28,6 +29,7 @@ from benchmarks import (
     setup_time,
     status_time,
     tls_reconnect,
+    up_bundle,
     up_time,
     verify,
     web_list,
@@ -42,6 +44,7 @@ PLAIN = "-plain"  # ends the name of a figure taken without certificates, for co
 # The idle agent is watched before anything is asked of it.
 FIGURES: dict[str, Callable[[Ground], Figure]] = {
     "up-time": up_time.measure,
+    "up-bundle": up_bundle.measure,
     "preflight": preflight.measure,
     "backup-pause": restore_time.pause,
     "restore-time": restore_time.restore,
@@ -168,4 +171,5 @@ def measure_all(names: list[str], ground: Ground, quiet: bool) -> Measured:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with ending.nothing_is_left():
+        sys.exit(main())

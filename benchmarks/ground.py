@@ -34,14 +34,15 @@ def missing() -> str | None:
 
 
 @contextlib.contextmanager
-def fresh_host(product: bool) -> Iterator[BootedHost]:
-    """Give a booted host with k3s and its images laid out, with or without the product; raise Skipped."""
+def fresh_host(product: bool, has_k3s: bool = True) -> Iterator[BootedHost]:
+    """Give a booted host with or without the product, k3s and its images laid out unless told otherwise; raise Skipped."""
     why_not = missing()
     if why_not:
         raise Skipped(why_not)
     with Lab() as lab, BootedHost(NAME, lab) as host:
-        host.offer_k3s()
-        host.offer_images(IMAGES)
+        if has_k3s:
+            host.offer_k3s()
+            host.offer_images(IMAGES)
         host.allow()
         if product:
             host.install_archipel().ok()

@@ -10,6 +10,7 @@ PAIRS, QUICK_PAIRS = 5, 1
 # What `up` writes and a start by hand needs, taken from the first host: the same settings, unit and token.
 FILES = {
     "/etc/rancher/k3s/config.yaml": 0o600,
+    "/etc/rancher/k3s/agent-token": 0o600,
     "/etc/rancher/k3s/admission.yaml": 0o600,
     "/etc/rancher/k3s/audit-policy.yaml": 0o600,
     "/etc/sysctl.d/90-archipel-k3s.conf": 0o644,
@@ -69,12 +70,13 @@ def measure(ground: Ground) -> Figure:
             "from the API every 0.25 s as `up` does. The bound is 2 s or 5 % of the time by hand."
         ),
         details=(
-            f"up      {_spread(up)}",
-            f"by hand {_spread(hand)}",
+            f"up      {spread(up)}",
+            f"by hand {spread(hand)}",
             f"steps of up, median s: {', '.join(shares)}",
         ),
     )
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: list[float]) -> str:
+    """Return smallest, middle and largest for people."""
     return f"min {min(values):.2f}, median {statistics.median(values):.2f}, max {max(values):.2f} s"

@@ -3,6 +3,8 @@
 Virtual time, fakes and test hosts are fixtures of the folders that use them.
 """
 
+import gc
+
 import hypothesis
 import pytest
 
@@ -21,14 +23,38 @@ pytest_plugins = [
 # own.
 TIMEOUTS = {"prove": 7200, "booted": 600, "real_k3s": 600, "tmux": 60}
 
+# Examples of a property test that names no number of its own: in `make test`, and in `make prove`, which runs it again.
+FEW, MANY = 30, 300
 # A slow machine is not a failing property, so no deadline per example; what fails can be repeated from the
 # printed blob.
-hypothesis.settings.register_profile("archipel", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("archipel", deadline=None, print_blob=True, max_examples=FEW)
+hypothesis.settings.register_profile("prove", hypothesis.settings.get_profile("archipel"), max_examples=MANY)
 hypothesis.settings.load_profile("archipel")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on real parts the time those need."""
+def _proves(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "prove")
+
+
+def _names_no_number(item: pytest.Item) -> bool:
+    """Whether this is a property test with as many examples as the profile says."""
+    test = getattr(item, "obj", None)
+    chosen = getattr(test, "_hypothesis_internal_use_settings", None)
+    return chosen is not None and bool(chosen.max_examples == MANY)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the number of examples before the first test module is read."""
+    if _proves(config):
+        hypothesis.settings.load_profile("prove")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have `make prove` run property tests with many examples, and give tests on real parts the time those need."""
+    for item in items if _proves(config) else []:
+        if _names_no_number(item):
+            item.add_marker("prove")
     for item in items:
         if item.get_closest_marker("timeout"):
             continue
@@ -36,3 +62,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.timeout(seconds))
                 break
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays to the end, which it would walk through again and again."""
+    gc.collect()
+    gc.freeze()

@@ -1,10 +1,10 @@
-"""`python -m tests.lanes`: all tests in two lanes side by side, because the tests on real hosts mostly wait.
+"""`python -m tests.lanes`: all tests in three lanes side by side on two cores, because those of two lanes mostly wait.
 
-One lane has the folders of REAL, the other all the rest. Each lane's output
-is printed when it ends; the last line counts both. With arguments it is plain pytest with those.
+One lane has the folders of REAL, one those of WAITING, the third all the rest. Each lane's output
+is printed when it ends; the last line counts all. With arguments it is plain pytest with those.
 
-Two lanes on two cores make real parts slow. So at most FILES_ALONE files with a failure are run once more, whole and alone;
-the last line names each that passed only then. What fails alone too has failed.
+Three lanes on two cores make real parts slow. So at most FILES_ALONE files with a failure are run once more, whole and
+alone; the last line names each that passed only then. What fails alone too has failed.
 """
 
 import re
@@ -14,7 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-REAL = ("tests/e2e", "tests/hosts", "tests/chaos", "tests/images", "tests/systemd")
+# Hosts that start, and k3s on them.
+REAL = ("tests/e2e", "tests/hosts", "tests/images", "tests/systemd")
+# Brokers, databases, controllers as processes, terminals, and the one k3s of the contract.
+WAITING = (
+    "tests/agent/contract_k3s",
+    "tests/brokers",
+    "tests/docs",
+    "tests/fleet",
+    "tests/guards",
+    "tests/tui",
+)
 FILES_ALONE = 3
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/[\w/]+\.py)", re.MULTILINE)
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|deselected|warnings?)\b")
@@ -24,7 +34,8 @@ def lanes() -> dict[str, list[str]]:
     """Return the arguments of each lane's pytest."""
     return {
         "real hosts": list(REAL),
-        "everything else": ["tests", *(f"--ignore={folder}" for folder in REAL)],
+        "brokers, fleet and screens": list(WAITING),
+        "everything else": ["tests", *(f"--ignore={folder}" for folder in (*REAL, *WAITING))],
     }
 
 
@@ -40,7 +51,7 @@ def counted(output: str) -> dict[str, int]:
 
 
 def main() -> int:
-    """Run both lanes; return 0 only if both are good."""
+    """Run all lanes; return 0 only if all are good."""
     if sys.argv[1:]:
         return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], check=False).returncode
     began = time.monotonic()
@@ -75,7 +86,7 @@ def main() -> int:
         print(f"\n===== once more, alone: {' '.join(failed)} =====", flush=True)
         code = subprocess.run([sys.executable, "-m", "pytest", *failed], check=False).returncode
         told += f"; {'then failed' if code else 'then passed'} alone: {' '.join(failed)}"
-    print(f"===== {told} in {time.monotonic() - began:.0f}s, in two lanes =====")
+    print(f"===== {told} in {time.monotonic() - began:.0f}s, in three lanes =====")
     return code
 
 

@@ -38,6 +38,11 @@ minisign|command -v minisign|the stock program with which anybody can check a bu
 softhsm2|command -v softhsm2-util|a token in software: keys of the fleet need not lie in a file
 tinyproxy|command -v tinyproxy|a proxy as plants have it, through which a link must find its way
 age|command -v age|opens a backup with nothing of ours
+fusefat|command -v fusefat|serves a real FAT to the tests of sticks: kernels of machines that run tests have no driver for it
+exfat-fuse|command -v mount.exfat-fuse|and a real exFAT
+dosfstools|command -v mkfs.vfat|formats those sticks, and says whether they are still whole
+exfatprogs|command -v mkfs.exfat|the same for exFAT
+mtools|command -v mcopy|writes and reads a stick as another machine would, without that driver
 openssh-server|ls /usr/sbin/sshd|a real SFTP server for backups
 nut-server|ls /lib/nut/dummy-ups|the real server of UPSs, with a driver that plays one
 curl|command -v curl|speaks S3 for backups, and asks the API as a person would

@@ -12,6 +12,7 @@ from archipel_agent import clocks
 from archipel_agent.answers import record
 from archipel_agent.core import Core
 from archipel_agent.host import hardware
+from archipel_agent.host.arp import ArpLan
 from archipel_agent.host.clock import SystemClock, SystemEntropy
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.host.fetch import HttpFetcher
@@ -78,6 +79,7 @@ def real_ports(paths: Paths) -> Ports:
         fetcher=HttpFetcher(),
         privileged=privileged,
         ups=NetworkUps(),
+        lan=ArpLan(runner),
     )
 
 

@@ -21,7 +21,7 @@ from archipel_agent.jobs.manager import JobManager
 from archipel_agent.jobs.planning import plan_of
 from archipel_agent.journal import AGENT, Journal
 from archipel_agent.k3s import restarts
-from archipel_agent.observe import World, gather
+from archipel_agent.observe import World, asking, gather
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Enrolment, Ports
 from archipel_agent.redact import redact_lines
@@ -103,7 +103,8 @@ class _Jobs:
         if self.store is None:
             raise _no_state(self._unusable)
         context = self._context(request.verb, options)
-        evidence = gather(self.ports, self._world, options.wishes)
+        world = asking(self._world, self.ports) if request.verb is Verb.UP else self._world
+        evidence = gather(self.ports, world, options.wishes)
         return plan_of(story(request.verb, options), context, evidence)
 
     def jobs(self) -> Jobs:
@@ -326,7 +327,7 @@ class Core(_Healing, _Enrolling, _Answering):
         if self._backups is None or self.store is None or not self._backups.is_due():
             return
         site = self.store.site()
-        if self.manager is None or self.manager.running() is not None or site is None or site.adopted:
+        if self.manager is None or self.manager.running() is not None or site is None:
             return
         self._backups.begun()
         with contextlib.suppress(Refused):
@@ -407,8 +408,7 @@ class Core(_Healing, _Enrolling, _Answering):
             found = _own_log(self.ports, self.paths, lines)
         else:
             raise Refused(404, "no-such-log", f"There is no log {source!r}; there are k3s and agent.", "")
-        token = self.store.value("token") if self.store else None
-        secrets = (token,) if token else ()
+        secrets = self.store.tokens() if self.store else ()
         return LogLines(source=source, lines=redact_lines(found, secrets))
 
     def audit(self, lines: int, verify: bool) -> AuditPage:

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from archipel_agent.host.notify import notify
 from archipel_agent.linking import open_link
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports, Uplink
+from archipel_agent.rounds import Part
 from archipel_agent.settings import Settings
 from archipel_agent.steps.leaving import Leaving, doomed, forget_leaving, leaving
 from archipel_contract.exits import Exit
+from archipel_contract.memory import share_heap
 
 LOG = logging.getLogger(__name__)
 LEAVE_AFTER_SECONDS = 2.0  # for clients to read that the removal succeeded
@@ -108,17 +110,18 @@ class Daemon:
             self._pause()
 
     def _look(self) -> None:
-        """Have answers, enrolment and link do what is due; next to nothing while nothing is."""
-        try:
-            if self.answers is not None:
-                self.answers.look()
-            if self._way_in is not None:
-                self._way_in.look()
-            if self._link is not None:
-                self._link.look()
-            self._core.upkeep.look()
-        except Exception:  # the task boundary, as for a turn
-            LOG.exception("looking after answers, enrolment, link or power has a defect")
+        """Have answers, enrolment, link, medium and power do what is due; a defect in one keeps no other from it."""
+        self._core.upkeep.rounds.go(self._parts())
+
+    def _parts(self) -> Iterator[Part]:
+        """Yield what is looked after between turns, by the names in the log and in the finding."""
+        if self.answers is not None:
+            yield "answers", self.answers.look
+        if self._way_in is not None:
+            yield "enrolment", self._way_in.look
+        if self._link is not None:
+            yield "link", self._link.look
+        yield from self._core.upkeep.parts()
 
     def _ping(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop tell systemd that a turn is done: hung turns and a hung loop both miss it."""
@@ -193,6 +196,7 @@ def main(
     before_turn: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the agent; return its exit code. `flags` are settings from the command line, None where not given."""
+    share_heap()
     lock = hold_lock(paths.runtime / "agent.lock")
     try:
         while _run_once(paths, ports or real_ports(paths), flags, before_turn):

@@ -77,6 +77,7 @@ def fingerprint(evidence: Evidence) -> tuple[object, ...]:
         membership(evidence.enrolment),
         _answers(evidence),
         evidence.ups,
+        evidence.failing,
     )
 
 

@@ -159,8 +159,7 @@ class FleetLink:
         return site.site_id if site is not None else ""
 
     def _secrets(self) -> tuple[str, ...]:
-        token = self._core.store.value("token") if self._core.store is not None else None
-        return (token,) if token else ()
+        return self._core.store.tokens() if self._core.store is not None else ()
 
 
 def open_link(core: Core, settings: Settings, way_in: WayIn | None = None) -> Uplink:

@@ -12,20 +12,23 @@ from datetime import datetime
 from pathlib import Path
 
 from archipel_agent import clocks
+from archipel_agent.checks.addresses import settled
 from archipel_agent.checks.base import BackupSeen, Evidence, Wishes
 from archipel_agent.checks.iptables import copies_rules
 from archipel_agent.firewall.files import boot_file
 from archipel_agent.host import boot_line
 from archipel_agent.host.board import Board, board
 from archipel_agent.host.boot_line import BootLine
-from archipel_agent.k3s import restarts, view
+from archipel_agent.k3s import hardening_seen, restarts, view
 from archipel_agent.k3s.certificates import Certificate, certificates, first_to_end
 from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.k3s.files import datastore, empty_files
+from archipel_agent.k3s.hardening_seen import HardeningSeen
 from archipel_agent.k3s.pod_logs import last_words
 from archipel_agent.k3s.restarts import Window
 from archipel_agent.k3s.unpacked import broken_programs, unpacked
 from archipel_agent.k3s.view import ClusterView
+from archipel_agent.neighbours import SHORT_SECONDS, AddressSeen, AddressWatch, twice6
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.power.watchdog import watchdog
@@ -67,10 +70,18 @@ class World:
 
     backup: Callable[[], BackupSeen | None] = lambda: None  # how its backups stand
     upkeep: Upkeep | None = None  # what looks after medium and power between turns
+    addresses: AddressWatch | None = (
+        None  # who asks the local network for the node's address; else that of `upkeep`
+    )
 
     def site(self) -> SiteDocument | None:
         """Return the site document in force: the current one, or the one a running `up` is bringing about."""
         return (self.store.site() or self.store.site("desired")) if self.store else None
+
+
+def asking(world: World, ports: Ports) -> World:
+    """Return the world with the local network to be asked for the node's address: before `up`, and for its plan."""
+    return replace(world, addresses=AddressWatch(ports.lan, asks=True, patience=SHORT_SECONDS))
 
 
 def lasting(ports: Ports) -> Lasting:
@@ -106,6 +117,7 @@ def glance(
         enrolment=world.enrolment(),
         answers=world.answers(),
         ups=world.upkeep.ups() if world.upkeep is not None else NO_UPS,
+        failing=world.upkeep.rounds.failing() if world.upkeep is not None else None,
     )
 
 
@@ -122,6 +134,7 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
     """Return everything a check may want."""
     seen = glance(ports, world)
     paths = world.paths
+    neighbours = _neighbours(world, seen, wishes or Wishes())  # they answer while the rest is read
     used = binary or (Path(seen.site.k3s.path) if seen.site else None) or ports.runner.find("k3s")
     version, problem = _version(ports, used)
     held = certificates(ports.disk, paths) if seen.site else None
@@ -135,8 +148,11 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
         else None,
         backup=_backups(ports, world),
         drift=_drift(ports, paths, seen.site) if seen.site and seen.site.adopted else None,
+        hardening=_hardening(ports, paths, seen),
         flash=world.upkeep.flash() if world.upkeep is not None else None,
         watchdog=watchdog(ports.disk, paths),
+        address=neighbours(),
+        twice6=None if ports.rehearsed else twice6(_text(ports, Path("/proc/net/if_inet6"))),
         empty_files=tuple(str(path) for path in empty_files(ports.disk, paths)) if seen.site else None,
         broken_programs=_broken(ports, paths) if seen.k3s.state is ServiceState.FAILING else (),
         healing_stopped=(world.store.value(HEALING_STOPPED) or "") if world.store else None,
@@ -159,10 +175,28 @@ def gather(ports: Ports, world: World, wishes: Wishes | None = None, binary: Pat
     )
 
 
+def _neighbours(world: World, seen: Evidence, wishes: Wishes) -> Callable[[], AddressSeen | None]:
+    """Begin to ask the local network who has the node's address, if that is asked for, and return the way to the answer."""
+    watch = world.addresses or (world.upkeep.addresses if world.upkeep is not None else None)
+    choice = settled(seen.facts, seen.site, wishes.interface, wishes.node_ip)
+    if watch is None or choice is None:
+        return lambda: None
+    if any(nic.name == choice.interface and not (nic.up and nic.carrier) for nic in seen.facts.nics):
+        return lambda: None  # nobody could answer
+    return watch.begin(choice.interface, choice.address, frozenset(nic.mac for nic in seen.facts.nics))
+
+
 def _drift(ports: Ports, paths: Paths, site: SiteDocument) -> tuple[str, ...]:
     from archipel_agent.k3s import drift, drift_seen  # noqa: PLC0415 - only an adopted site pays for it
 
     return tuple(drift.line(one) for one in drift_seen.seen(ports, paths, site))
+
+
+def _hardening(ports: Ports, paths: Paths, seen: Evidence) -> HardeningSeen | None:
+    """Return how hardening stands in the cluster, where its API is up and k3s is through with its manifests."""
+    if seen.site is None or seen.site.adopted or seen.cluster is None or not seen.cluster.ready:
+        return None
+    return hardening_seen.seen(ports, paths, seen.site)
 
 
 def _backups(ports: Ports, world: World) -> BackupSeen | None:

@@ -184,6 +184,16 @@ def token_file(paths: Paths) -> Path:
     return paths.settings / "enrol.token"
 
 
+def agent_token_file(paths: Paths) -> Path:
+    """Return the file with the token by which agents join, and nothing else; k3s reads it at its start."""
+    return paths.k3s_settings / "agent-token"
+
+
+def policies_file(paths: Paths) -> Path:
+    """Return the manifest with the network policies of the site."""
+    return paths.k3s_data / "server/manifests/archipel-policies.yaml"
+
+
 def time_servers(paths: Paths) -> Path:
     """Return the file for the time servers that an answer file names, read by systemd-timesyncd."""
     return paths.at("etc/systemd/timesyncd.conf.d/90-archipel.conf")

@@ -77,8 +77,9 @@ class Disk(Protocol):
         """Whether `path` names anything, a dangling link included."""
         ...
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """Replace `path` by `data` with `mode`, all or nothing, missing parent directories made with 0755."""
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
+        """Replace `path` by `data` with `mode`, all or nothing, missing parent directories made with 0755; `wipes`: then
+        overwrite what stood there where it lay, as far as a card lets that be done."""
         ...
 
     def copy(self, source: Path, target: Path, mode: int) -> None:
@@ -461,6 +462,19 @@ class Ups(Protocol):
         ...
 
 
+class LanSilent(Exception):
+    """The local network could not be asked; the message says why in one line."""
+
+
+class Lan(Protocol):
+    """One question to the local network."""
+
+    def holders(self, interface: str, address: str) -> tuple[str, ...]:
+        """Return the hardware addresses (`02:00:00:00:00:01`) of whoever says that an IPv4 address is theirs; one may be
+        ours, of another interface on the same network. Takes about a second where nobody answers. Raises LanSilent."""
+        ...
+
+
 class FetchFailed(Exception):
     """A download did not succeed; the message says which and why in one line."""
 
@@ -479,4 +493,5 @@ class Ports:
     fetcher: Fetcher
     privileged: Privileged
     ups: Ups | None = None  # None: nobody can be asked
+    lan: Lan | None = None  # the same
     rehearsed: bool = False

@@ -90,7 +90,8 @@ class Turner:
             return False
         if self._world.answers() != seen.answers:
             return False
-        if self._world.upkeep is not None and self._world.upkeep.ups() != seen.ups:
+        upkeep = self._world.upkeep
+        if upkeep is not None and (upkeep.ups(), upkeep.rounds.failing()) != (seen.ups, seen.failing):
             return False
         link = self._world.link()
         if seen.link is not None and (link.state, link.code) != (seen.link.state, seen.link.code):

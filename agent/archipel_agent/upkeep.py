@@ -1,17 +1,21 @@
 """What is looked after between turns besides k3s: the medium with the site's data, and the UPS. Owned by `core`.
 
+It also counts which parts of the agent fail.
+
 Cheap at rest: one comparison, and nothing of the UPS is even loaded where none is set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archipel_agent.flash.seen import FlashSeen
 from archipel_agent.flash.watch import FlashWatch
+from archipel_agent.neighbours import AddressWatch
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
 from archipel_agent.power.seen import UpsSeen
+from archipel_agent.rounds import Part, Rounds
 from archipel_agent.settings import Settings
 from archipel_agent.state.store import Store
 from archipel_contract.facts import NodeUsage
@@ -34,18 +38,23 @@ class Upkeep:
         note: Callable[[str, str], None],
     ) -> None:
         """`note` takes an outcome and a detail about power for the audit journal."""
+        self.rounds = Rounds()
+        """How the parts fare that the daemon looks after, these and others."""
+        self.addresses = AddressWatch(ports.lan)
+        """Whether another machine has this node's address, when somebody asks."""
         self._flash = FlashWatch(ports, paths, store, settings.write_budget_mb_per_day)
         self._power = _power_watch(ports, settings, note) if settings.ups else None
 
-    def look(self) -> None:
-        """Do what is due; called between turns."""
-        self._flash.count()
+    def parts(self) -> Iterator[Part]:
+        """Yield what is due between turns, each by its name."""
+        yield "medium", self._flash.count
         if self._power is not None:
-            self._power.look()
+            yield "power", self._power.look
 
     def look_thoroughly(self) -> None:
         """Ask what costs more than a closer look may; for the doctor."""
         self._flash.look_thoroughly()
+        self.addresses.ask_next()
 
     def flash(self) -> FlashSeen:
         """Return how the medium stands; for a closer look."""

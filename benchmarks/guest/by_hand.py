@@ -1,7 +1,8 @@
 """Start k3s as a person would, with every file in place already, and measure until its node is Ready.
 
-`by_hand.py NODE`: `systemctl start k3s`, then the node's condition is read from the API four times a second, as often
-as `archipel up` does, over one kept connection with the administrator's certificate.
+`by_hand.py NODE [FROM TO]...`: what is named is copied and flushed, then `systemctl start k3s`; from then on the node's
+condition is read from the API four times a second, as often as `archipel up` does, over one kept connection with the
+administrator's certificate.
 """
 
 import base64
@@ -46,9 +47,19 @@ def is_ready(connection: http.client.HTTPSConnection, node: str) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def main(node: str) -> int:
+def copy(source: str, target: str) -> None:
+    """Copy a file or a directory, and see it on the disk."""
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-rT", source, target], check=True)
+    files = [target, *map(str, Path(target).rglob("*"))]
+    subprocess.run(["sync", *files], check=True)
+
+
+def main(node: str, copies: list[str]) -> int:
     """Print the seconds it took."""
     began = time.monotonic()
+    for source, target in zip(copies[::2], copies[1::2], strict=True):
+        copy(source, target)
     subprocess.run(["systemctl", "start", "--no-block", "k3s"], check=True)
     connection = None
     while time.monotonic() - began < PATIENCE_SECONDS:
@@ -64,4 +75,4 @@ def main(node: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""Run `archipel up` and note when each line of its output came, until the node is Ready.
+"""Run `archipel up` with the options given, and note when each line of its output came, until the node is Ready.
 
 The job goes on when this program ends.
 """
@@ -15,7 +15,10 @@ def main() -> int:
     """Print the seconds from the start of the command to the end of that step, and every finished step with its time."""
     began = time.monotonic()
     with subprocess.Popen(
-        ["archipel", "up", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["archipel", "up", "--yes", *sys.argv[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as command:
         assert command.stdout is not None
         steps = []

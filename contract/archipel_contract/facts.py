@@ -7,6 +7,13 @@ read", never "zero": a check that needs such a value answers "not decided".
 from dataclasses import dataclass
 from enum import StrEnum
 
+FAT = frozenset(
+    {"vfat", "msdos", "fuse.fusefat"}
+)  # as the table of mounts calls FAT16 and FAT32, by their drivers
+FAT_LARGEST = (
+    1 << 32
+) - 1  # a file's size stands there in 32 bits (Microsoft, FAT32 File System Specification 1.03)
+
 
 class InitSystem(StrEnum):
     """What runs as process 1, which decides how k3s is kept running."""
@@ -70,6 +77,11 @@ class DiskSpace:
     size_bytes: int = 0
     free_bytes: int = 0
     read_only: bool = False
+
+    @property
+    def largest_file(self) -> int | None:
+        """Bytes of the largest file that may stand on it, None where that is beyond anything we write, or not known."""
+        return FAT_LARGEST if self.filesystem in FAT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

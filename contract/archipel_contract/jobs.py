@@ -155,4 +155,4 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     findings: tuple[Finding, ...] = ()
     backup: BackupContents | None = None  # of `restore`: what would be restored, where it could be opened
-    drift: tuple[Difference, ...] = ()  # of `adopt`: where what is differs from what `up` would have written
+    drift: tuple[Difference, ...] = ()  # of `adopt`, and `restore` of what was adopted: where it differs

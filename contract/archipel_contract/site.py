@@ -26,6 +26,13 @@ class Desired(StrEnum):
     STOPPED = "stopped"  # after `archipel down`, until the next `archipel up`
 
 
+class Hardening(StrEnum):
+    """How far a site is hardened; what each means stands in docs/hardening.md."""
+
+    STANDARD = "standard"  # common charts run
+    STRICT = "strict"  # pods must meet `restricted`, and namespaces k3s makes are closed to one another
+
+
 class Role(StrEnum):
     """The part a node plays, in k3s' own words."""
 
@@ -80,3 +87,4 @@ class SiteDocument:
     adopted: bool = (
         False  # k3s, its unit and its settings were here before us: they are looked at, never written
     )
+    hardening: Hardening = Hardening.STANDARD

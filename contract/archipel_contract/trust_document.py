@@ -29,6 +29,7 @@ class KeyRole(StrEnum):
 TALK = "talk"  # welcomes and acknowledgements
 DOCUMENT = "document"  # site documents
 COMMAND = "command:"  # and the verb, or `*` for all
+BUNDLE = "bundle"  # what machines install; a key of minisign, and for no single site: a bundle knows none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from archipel_contract.findings import Finding
 from archipel_contract.link import broker_url
 from archipel_contract.link.broker_url import BrokerUrl
 from archipel_contract.link.mqtt import MqttCarrier
+from archipel_contract.memory import share_heap
 from archipel_fleet.accounts.service import FIRST
 from archipel_fleet.api.app import create_app
 from archipel_fleet.api.context import Context
@@ -74,6 +75,9 @@ def start(flags: Mapping[str, object]) -> int:
 def main(settings: Settings, output: TextIO | None = None, errors: TextIO | None = None) -> int:
     """Run the controller until SIGTERM or SIGINT; return the exit code."""
     out, err = output or sys.stdout, errors or sys.stderr
+    # Enrolling goes through many threads, and a heap of its own for each would never give back what it once had (measured:
+    # 185 MiB instead of 160 while 900 nodes enrol).
+    share_heap()
     logs.configure(settings.log_level, err)
     try:
         return Controller(settings, out).run()

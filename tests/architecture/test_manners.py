@@ -22,12 +22,18 @@ def written() -> list[tuple[Path, str]]:
     return [(p, p.read_text()) for p in tree.files() if tree.is_text(p) and p not in SAMPLES]
 
 
-def test_every_module_says_what_it_is_for() -> None:
-    assert manners.without_header(tree.python()) == []
+@pytest.fixture(scope="module")
+def project() -> list[tree.Module]:
+    """Every Python file, read once."""
+    return tree.python()
 
 
-def test_every_suppressed_error_names_the_error_and_the_reason() -> None:
-    assert manners.without_reason([m for m in tree.python() if m.path not in SAMPLES]) == []
+def test_every_module_says_what_it_is_for(project: list[tree.Module]) -> None:
+    assert manners.without_header(project) == []
+
+
+def test_every_suppressed_error_names_the_error_and_the_reason(project: list[tree.Module]) -> None:
+    assert manners.without_reason([m for m in project if m.path not in SAMPLES]) == []
 
 
 def test_nothing_in_the_tree_is_marked_unfinished() -> None:

@@ -166,6 +166,7 @@ class Node:
         state, life, site = self.world.state, self.world.life, self.store.site()
         random = {
             self.store.value("token") or "-": "TOKEN",
+            self.store.value("agent_token") or "--": "AGENT TOKEN",
             self.store.value("node_id") or "-": "NODE",
             site.site_id if site else "-": "SITE",
         }
@@ -189,7 +190,7 @@ class Node:
         seen["site"] = {which: _without(repr(document), random) for which, document in kept.items()}
         facts = ("kernel_before", "stood_before", "restart_k3s")
         seen["kept"] = {name: self.store.value(name) for name in facts}
-        seen["token"] = self.store.value("token") is not None
+        seen["token"] = tuple(self.store.value(name) is not None for name in ("token", "agent_token"))
         return seen
 
 

@@ -168,7 +168,6 @@ def test_up_on_an_adopted_site_overwrites_nothing(box: Box) -> None:
         (Verb.REMOVE, {"what": "everything"}),
         (Verb.REMOVE, {"what": "keep-data"}),
         (Verb.FIX, {"code": "address-gone", "node_ip": "192.168.4.99"}),
-        (Verb.BACKUP, {"to": "/media/stick"}),
     ],
 )
 def test_what_would_change_an_adopted_k3s_is_refused(
@@ -180,6 +179,7 @@ def test_what_would_change_an_adopted_k3s_is_refused(
     assert refused.state is JobState.FAILED
     assert refused.finding is not None
     assert refused.finding.code in ("adopted-not-ours", "site-settled"), refused.sentence
+    assert refused.changed_nothing
     assert (box.others(), box.pid()) == (before, pid)
 
 
@@ -219,6 +219,12 @@ def test_leaving_gives_it_back_to_the_byte_with_the_same_process(box: Box) -> No
     assert after["world"]["objects"] == objects["objects"]
     assert box.store.site() is None
     assert not box.disk.exists(box.paths.state / "kube/identity.json")
+
+
+def test_it_can_be_adopted_again_at_once_while_what_leaving_took_away_is_still_going(box: Box) -> None:
+    for verb in (Verb.ADOPT, Verb.LEAVE, Verb.ADOPT):
+        done = box.job(verb)
+        assert done.state is JobState.SUCCEEDED, (verb, done.finding and done.finding.params)
 
 
 def test_leaving_a_stopped_one_lets_it_start_at_boot_again(box: Box) -> None:

@@ -27,6 +27,7 @@ ENTRIES = sorted(catalogue.entries().values(), key=lambda entry: entry.code)
 # Raised outside the checks: by steps, jobs, the state and the command line.
 RAISED_ELSEWHERE = {
     "address-before-absent",
+    "hardening-strict",
     "adopt-refused",
     "adopted-by-hand",
     "adopted-not-ours",
@@ -44,6 +45,8 @@ RAISED_ELSEWHERE = {
     "nothing-to-take-back",
     "backup-damaged",
     "backup-datastore",
+    "backup-file-too-large",
+    "backup-adopted-refused",
     "backup-foreign",
     "backup-format",
     "backup-no-recipients",
@@ -52,6 +55,7 @@ RAISED_ELSEWHERE = {
     "backup-not-found",
     "backup-nothing",
     "backup-older-k3s",
+    "backup-settings-lost",
     "backup-site-lives",
     "backup-target-away",
     "backup-target-full",
@@ -95,6 +99,8 @@ RAISED_ELSEWHERE = {
     "boot-line-several",
     "boot-line-untouched",
     "boot-partition-read-only",
+    "bundle-file-too-large",
+    "bundle-place-full",
     "bundle-damaged",
     "bundle-foreign",
     "bundle-forged",

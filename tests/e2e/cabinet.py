@@ -7,13 +7,15 @@ with what they say, so that what a run prints is its transcript.
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from archipel_contract.exits import Exit
-from tests.e2e.maker import PUBLIC
+from tests.e2e.maker import FILE, PUBLIC, make_bundle
 from tests.e2e.patient import Patient
 from tests.e2e.person import INSTALLED, until
+from tests.hosts import requirements
 from tests.hosts.booted import BootedHost
+from tests.hosts.fixtures import skip_without
 from tests.hosts.lab import GATEWAY
 from tests.hosts.shell import Completed
 
@@ -41,6 +43,15 @@ AGENT = "archipel-agent.service"
 TAKES_SECONDS = 120.0
 
 
+def prepared_stick(place: Path, text: str) -> Path:
+    """Return `place` with a bundle and this answer file in it, as prepared at a desk; the test is skipped without a k3s."""
+    skip_without(requirements.missing_for_booted())
+    skip_without(requirements.missing_for_k3s())
+    make_bundle(place, ("pause", "coredns"))
+    (place / ANSWERS).write_text(text)
+    return place
+
+
 class Cabinet(Patient):
     """Somebody who may come to the box and type, once it does what it does by itself."""
 
@@ -48,6 +59,16 @@ class Cabinet(Patient):
         super().__init__(host, INSTALLED)
         self.box = host
         self.begun = time.monotonic()
+
+    @classmethod
+    def with_stick(cls, host: BootedHost, stick: Path) -> Self:
+        """A box with the stick in it, switched on without a cable."""
+        made = cls(host)
+        made.node = "edge-07"
+        made.is_given_the_program(stick / FILE)
+        made.has_address(host.ip)
+        made.is_switched_on(stick, cable=False)
+        return made
 
     def notes(self, text: str) -> None:
         """Write what happens into the transcript, with the seconds since its beginning."""

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cabinet import ANSWERS, SLOT, Cabinet
-from tests.e2e.maker import make_bundle
+from tests.e2e.cabinet import ANSWERS, SLOT, Cabinet, prepared_stick
 from tests.e2e.person import until
-from tests.hosts import requirements
 from tests.hosts.booted import BootedHost
-from tests.hosts.fixtures import skip_without
 from tests.hosts.lab import Lab
 
 STORY = True
@@ -47,23 +44,14 @@ UNDECLARED = 8099
 @pytest.fixture(scope="module")
 def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stick with a bundle and an answer file."""
-    skip_without(requirements.missing_for_booted())
-    skip_without(requirements.missing_for_k3s())
-    place = tmp_path_factory.mktemp("stick")
-    make_bundle(place, ("pause", "coredns"))
-    (place / ANSWERS).write_text(TEXT)
-    return place
+    return prepared_stick(tmp_path_factory.mktemp("stick"), TEXT)
 
 
 @pytest.fixture(scope="module")
 def box(lab: Lab, stick: Path) -> Iterator[Cabinet]:
     """The box, switched on without a cable; k3s is only on the stick."""
     with BootedHost("edge", lab) as host:
-        made = Cabinet(host)
-        made.node = "edge-07"
-        made.is_given_the_program(stick / "edge.archipel-bundle")
-        made.has_address(host.ip)
-        made.is_switched_on(stick, cable=False)
+        made = Cabinet.with_stick(host, stick)
         made.has_done("up")
         yield made
 

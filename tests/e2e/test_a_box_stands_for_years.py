@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from archipel_contract.exits import Exit
-from tests.e2e.cabinet import ANSWERS, SLOT
-from tests.e2e.maker import FILE, make_bundle
+from tests.e2e.cabinet import ANSWERS, SLOT, prepared_stick
+from tests.e2e.maker import FILE
 from tests.e2e.outside import FleetOutside
 from tests.e2e.person import until
 from tests.e2e.years import PLANT, Years, volume
-from tests.hosts import requirements
 from tests.hosts.booted import BootedHost
-from tests.hosts.fixtures import skip_without
 from tests.hosts.lab import Lab
 
 STORY = True
@@ -61,24 +59,14 @@ def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetO
 @pytest.fixture(scope="module")
 def stick(fleet: FleetOutside, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stick with a bundle and an answer file, prepared at a desk."""
-    skip_without(requirements.missing_for_booted())
-    skip_without(requirements.missing_for_k3s())
-    place = tmp_path_factory.mktemp("stick")
-    make_bundle(place, ("pause", "coredns"))
-    (place / ANSWERS).write_text(TEXT.format(link=fleet.link()))
-    return place
+    return prepared_stick(tmp_path_factory.mktemp("stick"), TEXT.format(link=fleet.link()))
 
 
 @pytest.fixture(scope="module")
 def box(lab: Lab, stick: Path) -> Iterator[Years]:
     """The box with the stick in it, switched on without a cable."""
     with BootedHost("edge", lab) as host:
-        made = Years(host)
-        made.node = "edge-07"
-        made.is_given_the_program(stick / FILE)
-        made.has_address(host.ip)
-        made.is_switched_on(stick, cable=False)
-        yield made
+        yield Years.with_stick(host, stick)
 
 
 def test_switched_on_without_a_network_it_becomes_a_site_with_nobody_typing(box: Years) -> None:

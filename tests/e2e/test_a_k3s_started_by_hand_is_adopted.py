@@ -29,6 +29,7 @@ OFF = [
     "secret-of-years",
 ]
 START_SECONDS = 150
+STICK, KEY = "/tmp/stick", "/tmp/recovery.key"
 # Places of k3s, its owner and the machine; what k3s itself writes all the time as it runs is left out.
 KEPT = (
     "find /etc/rancher /etc/sysctl.d /var/lib/rancher/k3s/server/manifests /var/lib/rancher/k3s/server/tls"
@@ -118,6 +119,20 @@ def test_what_would_end_or_change_it_is_refused(person: Person, before: dict[str
         assert refused.code == Exit.REFUSED, refused
         assert refused.finding["code"] in ("adopted-by-hand", "adopted-not-ours")
     assert person.asks("up").code == Exit.OK
+    assert of_k3s(person) == before
+
+
+def test_it_is_backed_up_and_only_read(person: Person, before: dict[str, str]) -> None:
+    person.host.run(["mkdir", "-p", STICK]).ok()
+    secret = person.asks("backup", "key", "new").document["secret"]
+    person.host.put(secret.encode(), KEY, 0o600)
+    done = person.asks("backup", "now", "--to", STICK)
+    assert done.code == Exit.OK, done
+    assert of_k3s(person) == before
+    drilled = person.asks("backup", "drill", STICK, "--from-key", KEY)
+    assert drilled.code == Exit.OK, drilled
+    refused = person.asks("restore", STICK, "--from-key", KEY, "--aside", "--yes")
+    assert (refused.code, refused.finding["code"]) == (Exit.REFUSED, "adopted-not-ours"), refused
     assert of_k3s(person) == before
 
 

@@ -2,21 +2,20 @@
 another machine with the same objects and volumes. Two light hosts with a real k3s, read from top to bottom.
 """
 
-import base64
 import json
 import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archipel_contract.exits import Exit
-from tests.e2e.person import Person, from_checkout, until
+from tests.e2e.moving import KEY, STICK, Box, fresh_box
+from tests.e2e.person import Person, until
 from tests.hosts.lab import Lab
 from tests.hosts.offers import IMAGES, K3S
 from tests.hosts.plain import PlainHost
@@ -29,7 +28,6 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-STICK, KEY = "/tmp/stick", "/tmp/recovery.key"
 STORAGE = "/var/lib/rancher/k3s/storage"
 VOLUME = "pvc-1_default_plant"
 PAUSE_SECONDS = 1.0
@@ -82,24 +80,10 @@ WORKLOAD = {
 KINDS = ("configmaps", "secrets", "deployments", "serviceaccounts", "namespaces", "clusterroles")
 
 
-@dataclass
-class Box:
-    """A machine, who sits at it, and what the story has seen so far."""
-
-    host: PlainHost
-    person: Person
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    volume: dict[str, Any] = field(default_factory=dict)
-    sealed: bytes = b""
-    name: str = ""
-    secret: str = ""
-    up_seconds: float = 0.0
-
-
 @pytest.fixture(scope="module")
 def old(plain: PlainHost) -> Box:
     """A site with objects and a volume."""
-    box = Box(plain, Person(plain, from_checkout()))
+    box = Box.at(plain)
     begun = time.monotonic()
     done = box.person.up("--name", "Halle 3", "--node-name", "press-7", "--images", IMAGES)
     box.up_seconds = time.monotonic() - begun
@@ -119,14 +103,9 @@ def old(plain: PlainHost) -> Box:
 
 @pytest.fixture(scope="module")
 def new(lab: Lab, old: Box) -> Iterator[Box]:
-    """Bare hardware with another name and address, and the stick and the key in a person's hand."""
-    with PlainHost("fresh", lab) as host:
-        host.offer_k3s()
-        host.offer_images()
-        host.allow()
-        host.put(old.sealed, f"{STICK}/{old.name}")
-        host.put(old.secret.encode(), KEY, 0o600)
-        yield Box(host, Person(host, from_checkout()))
+    """The machine that becomes the site."""
+    with fresh_box(lab, old) as box:
+        yield box
 
 
 def objects(person: Person) -> dict[str, dict[str, Any]]:
@@ -224,8 +203,7 @@ def test_the_api_answers_all_through_a_backup(old: Box) -> None:
     again = old.person.asks("backup", "now", "--to", STICK)
     listed = old.person.asks("backup", "list", "--to", STICK)
     assert again.code == Exit.OK and [one["sequence"] for one in listed.document["backups"]] == [2, 1]
-    old.name = listed.document["backups"][0]["name"]
-    old.sealed = base64.b64decode(old.host.run(["base64", "-w0", f"{STICK}/{old.name}"]).ok().stdout)
+    old.carry_away(listed.document["backups"][0]["name"])
 
 
 @pytest.mark.skipif(shutil.which("age") is None, reason="the stock age is not installed here")

@@ -1,14 +1,13 @@
 """A site with etcd is backed up while it runs, practised with, and lives on another machine: real k3s, two light hosts."""
 
-import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from archipel_contract.exits import Exit
-from tests.e2e.person import Person, from_checkout, until
+from tests.e2e.moving import KEY, STICK, Box, fresh_box
+from tests.e2e.person import Person, until
 from tests.hosts.lab import Lab
 from tests.hosts.offers import IMAGES, K3S, K3S_DROP_IN
 from tests.hosts.plain import PlainHost
@@ -21,21 +20,8 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-STICK, KEY = "/tmp/stick", "/tmp/recovery.key"
 SNAPSHOTS = "/var/lib/rancher/k3s/server/db/snapshots"
 KINDS = ("configmaps", "secrets", "serviceaccounts", "namespaces", "clusterroles")
-
-
-@dataclass
-class Box:
-    """A machine, who sits at it, and what was seen there."""
-
-    host: PlainHost
-    person: Person
-    objects: dict[str, Any] = field(default_factory=dict)
-    sealed: bytes = b""
-    name: str = ""
-    secret: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +29,7 @@ def old(plain: PlainHost) -> Box:
     """A site with etcd, an object of its own, and a recovery key."""
     before = plain.run(["cat", K3S_DROP_IN]).stdout.rstrip()
     plain.put(f"{before}\ncluster-init: true\n".encode(), K3S_DROP_IN)
-    box = Box(plain, Person(plain, from_checkout()))
+    box = Box.at(plain)
     up = box.person.up("--name", "Halle 3", "--node-name", "press-7", "--images", IMAGES)
     assert up.code == Exit.OK, up
     box.person.kubectl("create", "configmap", "recipe", "--from-literal=steps=mix").ok()
@@ -56,14 +42,9 @@ def old(plain: PlainHost) -> Box:
 
 @pytest.fixture(scope="module")
 def new(lab: Lab, old: Box) -> Iterator[Box]:
-    """Bare hardware with another name and address, and stick and key in a person's hand."""
-    with PlainHost("fresh", lab) as host:
-        host.offer_k3s()
-        host.offer_images()
-        host.allow()
-        host.put(old.sealed, f"{STICK}/{old.name}")
-        host.put(old.secret.encode(), KEY, 0o600)
-        yield Box(host, Person(host, from_checkout()))
+    """The machine that becomes the site."""
+    with fresh_box(lab, old) as box:
+        yield box
 
 
 def objects(person: Person) -> dict[str, Any]:
@@ -83,8 +64,7 @@ def test_a_snapshot_of_etcd_is_taken_while_k3s_runs_and_k3s_keeps_none_of_it(old
     assert old.person.k3s_pid() == pid
     assert "archipel" not in old.host.run(["ls", SNAPSHOTS]).stdout
     (listed,) = old.person.asks("backup", "list", "--to", STICK).document["backups"]
-    old.name = listed["name"]
-    old.sealed = base64.b64decode(old.host.run(["base64", "-w0", f"{STICK}/{old.name}"]).ok().stdout)
+    old.carry_away(listed["name"])
 
 
 def test_a_drill_finds_the_snapshot_whole(old: Box) -> None:

@@ -3,14 +3,16 @@ capitals. Nothing is guessed; what was refused works once it was chosen. One lig
 """
 
 import ipaddress
+import json
 import re
 
 import pytest
 
 from archipel_contract.exits import Exit
-from tests.e2e.person import Person, from_checkout
+from tests.e2e.person import Person, from_checkout, until
 from tests.hosts.offers import IMAGES
 from tests.hosts.plain import PlainHost
+from tests.hosts.shell import Completed
 
 STORY = True
 pytestmark = [pytest.mark.real_k3s, pytest.mark.real_process, pytest.mark.own_network]
@@ -91,3 +93,177 @@ def test_down_and_up_again_end_and_start_all_of_it(person: Person) -> None:
     up = person.up()
     assert up.code == Exit.OK, up
     assert person.ready_nodes() == ["edge-01"]
+
+
+# --- hardening in the cluster, on the same machine -------------------------------------------------------------------
+
+BUSYBOX = "rancher/mirrored-library-busybox:1.37.0"
+SECRETS = "/var/lib/rancher/k3s/server"
+POLICIES = "/var/lib/rancher/k3s/server/manifests/archipel-policies.yaml"
+SERVERS_ONLY = "/v1-k3s/encrypt/status"
+RESTRICTED = json.dumps(
+    {
+        "spec": {
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "modest",
+                    "image": BUSYBOX,
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        }
+    }
+)
+
+
+def answered(person: Person, user: str, token: str, path: str) -> int:
+    """The status with which k3s' own listener answers whoever says to be `user` with this token."""
+    script = f"curl -sk -o /dev/null -w '%{{http_code}}' -u {user}:{token} https://127.0.0.1:6443{path}"
+    return int(person.host.run(["sh", "-c", script]).stdout)
+
+
+def tokens(person: Person) -> tuple[str, str]:
+    """What k3s says servers and agents join with."""
+    server, agent = (
+        person.host.run(["cat", f"{SECRETS}/{name}"]).ok().stdout.strip() for name in ("token", "agent-token")
+    )
+    return server, agent
+
+
+def assert_agents_cannot_join_as_servers(person: Person) -> None:
+    (server, agent) = tokens(person)
+    assert re.fullmatch(r"K10[0-9a-f]{64}::node:[0-9a-f]{48}", agent), agent[:70]
+    servers, agents = (one.rpartition(":")[2] for one in (server, agent))
+    assert agents != servers
+    assert answered(person, "node", agents, "/v1-k3s/config") == 200
+    assert answered(person, "server", servers, SERVERS_ONLY) == 200
+    assert answered(person, "server", agents, SERVERS_ONLY) in (401, 403)
+    assert answered(person, "node", agents, SERVERS_ONLY) in (401, 403)
+    assert answered(person, "node", servers, "/v1-k3s/config") in (401, 403)
+
+
+def test_agents_have_a_token_of_their_own_that_opens_no_server(person: Person) -> None:
+    assert_agents_cannot_join_as_servers(person)
+    mode = person.host.run(["stat", "-c", "%a %U", "/etc/rancher/k3s/agent-token"]).stdout.strip()
+    assert mode == "600 root"
+
+
+def fetch(person: Person, pod: str, address: str, port: int, namespace: str = "default") -> Completed:
+    """Ask for a page out of a pod's network; curl is the host's."""
+    own = address_of(person, pod, namespace)
+    script = (
+        f'for one in /run/netns/*; do if nsenter --net="$one" ip -4 addr | grep -qF " {own}/"; then '
+        f'exec nsenter --net="$one" curl -sS -m 2 -o /dev/null http://{address}:{port}/; fi; done; exit 99'
+    )
+    return person.host.run(["sh", "-c", script])
+
+
+def reached(person: Person, pod: str, address: str, port: int, namespace: str = "default") -> bool:
+    """Whether something answers, be it that there is no such page; refused or without an answer it is not."""
+    done = fetch(person, pod, address, port, namespace)
+    assert done.rc in (0, 7, 28), done
+    return done.rc == 0
+
+
+def probe(person: Person, name: str, namespace: str = "default") -> str:
+    """Run a pod that listens on 8080; return its address."""
+    serve = ["httpd", "-f", "-p", "8080", "-h", "/tmp"]
+    person.kubectl("run", name, "-n", namespace, f"--image={BUSYBOX}", "--", *serve).ok()
+    person.kubectl("wait", "-n", namespace, "--for=condition=Ready", f"pod/{name}", "--timeout=60s").ok()
+    return address_of(person, name, namespace)
+
+
+def address_of(person: Person, name: str, namespace: str = "default") -> str:
+    """The address of a pod."""
+    return person.kubectl("get", "pod", name, "-n", namespace, "-o", "jsonpath={.status.podIP}").stdout
+
+
+def of_core_dns(person: Person) -> str:
+    """The address of its pod."""
+    (pod,) = (one for one in person.objects("pods") if one["metadata"]["labels"].get("k8s-app") == "kube-dns")
+    return str(pod["status"]["podIP"])
+
+
+def test_other_namespaces_reach_dns_in_kube_system_and_nothing_else(person: Person) -> None:
+    address = probe(person, "probe")
+    person.kubectl("create", "namespace", "elsewhere").ok()
+    probe(person, "other", "elsewhere")
+    assert reached(person, "other", address, 8080, "elsewhere"), fetch(
+        person, "other", address, 8080, "elsewhere"
+    )
+    inside = probe(person, "inside", "kube-system")
+    probe(person, "beside", "kube-system")
+    assert reached(person, "beside", inside, 8080, "kube-system")
+    until(lambda: not reached(person, "probe", inside, 8080), lambda: fetch(person, "probe", inside, 8080))
+    dns = of_core_dns(person)
+    assert person.kubectl("exec", "probe", "--", "nslookup", "kubernetes.default.svc.cluster.local").rc == 0
+    assert not reached(person, "probe", dns, 9153)
+    assert any(name.startswith("coredns-") for name in person.running_pods())
+    assert "network-policies-missing" not in person.findings()
+
+
+def test_a_policy_that_is_gone_is_told_and_its_remedy_brings_it_back(person: Person) -> None:
+    inside = address_of(person, "inside", "kube-system")
+    person.kubectl("delete", "networkpolicy", "-n", "kube-system", "archipel-inside", "archipel-dns").ok()
+    until(lambda: reached(person, "probe", inside, 8080), lambda: fetch(person, "probe", inside, 8080))
+    found = person.findings()["network-policies-missing"]
+    assert found["params"]["names"] == "kube-system/archipel-inside, kube-system/archipel-dns"
+    remedy = found["next_step"].rpartition("archipel ")[2].split()
+    assert person.types(*remedy).rc == Exit.OK
+    until(lambda: not reached(person, "probe", inside, 8080), lambda: fetch(person, "probe", inside, 8080))
+    assert "network-policies-missing" not in person.findings()
+
+
+@pytest.mark.prove
+def test_metrics_are_read_through_the_closed_namespace(person: Person) -> None:
+    up = person.asks("up", "--component", "metrics-server")
+    assert up.code == Exit.OK, up
+    assert_agents_cannot_join_as_servers(person)  # a restart later, k3s still takes the same two
+    until(
+        lambda: {"coredns", "metrics-server"} <= {name.rsplit("-", 2)[0] for name in person.running_pods()},
+        person.running_pods,
+    )
+    until(lambda: person.kubectl("top", "nodes").rc == 0, lambda: person.kubectl("top", "nodes"))
+
+
+@pytest.mark.prove
+def test_strict_hardening_is_a_wish_that_can_be_taken_back(person: Person) -> None:
+    planned = person.asks("up", "--hardening", "strict", "--plan")
+    assert "hardening-strict" in [one["code"] for one in planned.document["findings"]]
+    address = address_of(person, "probe")
+    assert reached(person, "other", address, 8080, "elsewhere")
+    up = person.asks("up", "--hardening", "strict")
+    assert up.code == Exit.OK, up
+    until(
+        lambda: not reached(person, "other", address, 8080, "elsewhere"),
+        lambda: person.objects("networkpolicies"),
+    )
+    refused = person.kubectl("run", "rooted", f"--image={BUSYBOX}")
+    assert 'violates PodSecurity "restricted:latest"' in refused.stderr
+    person.kubectl(
+        "run", "modest", f"--image={BUSYBOX}", "--dry-run=server", f"--overrides={RESTRICTED}"
+    ).ok()
+    person.kubectl("label", "namespace", "elsewhere", "pod-security.kubernetes.io/enforce=baseline").ok()
+    found = person.findings()["hardening-exception-unexplained"]
+    assert found["evidence"] == ["namespace elsewhere (baseline): "]
+    person.kubectl("annotate", "namespace", "elsewhere", "archipel/reason=cameras, until 2027").ok()
+    assert person.findings()["hardening-exception"]["evidence"] == [
+        "namespace elsewhere (baseline): cameras, until 2027"
+    ]
+    back = person.asks("up", "--hardening", "standard")
+    assert back.code == Exit.OK, back
+    until(
+        lambda: reached(person, "other", address, 8080, "elsewhere"),
+        lambda: person.objects("networkpolicies"),
+    )
+    person.kubectl("run", "rooted", f"--image={BUSYBOX}").ok()
+    assert {one["metadata"]["namespace"] for one in person.objects("networkpolicies")} == {"kube-system"}
+    assert not {"hardening-exception", "network-policies-missing"} & set(person.findings())

@@ -27,8 +27,8 @@ class TreacherousDisk(Files):
         super().__init__(power)
         self._volatile = tuple(f"{path}/" for path in volatile)
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See ports.Disk."""
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
+        """See ports.Disk. What stood there is gone with its name."""
         self.make_directory(path.parent, None)
         self._replace(path, Node(mode, bytes(data)))
 

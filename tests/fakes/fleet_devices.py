@@ -3,7 +3,9 @@
 The registry is the real one: what it answers is what a controller answers.
 """
 
+import contextlib
 import functools
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,12 +100,56 @@ def _publics() -> list[str]:
     return [str(SoftwareSigner(new_device_key()).public) for _ in range(9)]
 
 
+class StillClock:
+    """Implements ports.Clock: always the moment of the fake sites."""
+
+    def now(self) -> int:
+        """See ports.Clock."""
+        return NOW
+
+    def monotonic(self) -> float:
+        """See ports.Clock."""
+        return 100.0
+
+
 def empty_registry(clock: Clock) -> SqlDevices:
     """Return a registry that holds nothing."""
-    engine = sa.create_engine(
-        "sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False}
-    )
-    METADATA.create_all(engine)
+    return _registry(_database(), clock)
+
+
+def fake_registry(clock: Clock) -> SqlDevices:
+    """Return a registry with three devices, one of them revoked, two requests and a token; north and south have one each."""
+    return _registry(_database(_filled()), clock)
+
+
+def _database(content: bytes = b"") -> sa.Engine:
+    """A database in memory that holds the bytes of another; with none, our tables and nothing in them."""
+
+    def connected() -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        if content:
+            connection.deserialize(content)
+        return connection
+
+    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, creator=connected)
+    if not content:
+        METADATA.create_all(engine)
+    return engine
+
+
+@functools.cache
+def _filled() -> bytes:
+    """The database of `fake_registry`, filled by a registry once: that takes longer than most tests of what it shows."""
+    engine = _database()
+    _fill(_registry(engine, StillClock()))
+    with contextlib.closing(engine.raw_connection()) as connection:
+        assert isinstance(connection.driver_connection, sqlite3.Connection)
+        content = connection.driver_connection.serialize()
+    engine.dispose()
+    return content
+
+
+def _registry(engine: sa.Engine, clock: Clock) -> SqlDevices:
     turn = threading.RLock()
 
     @contextmanager
@@ -114,9 +160,7 @@ def empty_registry(clock: Clock) -> SqlDevices:
     return SqlDevices(lent, lent, clock)
 
 
-def fake_registry(clock: Clock) -> SqlDevices:
-    """Return a registry with three devices, one of them revoked, two requests and a token; north and south have one each."""
-    made = empty_registry(clock)
+def _fill(made: SqlDevices) -> None:
     kept = (("default", 1, "gate"), ("north", 4, "crane"), ("south", 8, "pump"))
     for number, (node_id, (customer, site, hostname)) in enumerate(zip(ACTIVE, kept, strict=True)):
         _settle(made, _wanted(node_id, number, site_id=site_id(site), hostname=hostname), customer)
@@ -135,7 +179,6 @@ def fake_registry(clock: Clock) -> SqlDevices:
     )  # fmt: skip
     made.add_token(token)
     made.happened(ACTIVE[1], "renew-other-key", "", "", NOW - DAY // 2)
-    return made
 
 
 def _wanted(node_id: str, number: int, **more: str) -> Wanted:

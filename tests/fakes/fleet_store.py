@@ -29,7 +29,7 @@ from archipel_fleet.records import (
 from archipel_fleet.storage.enrolling import SqlDevices
 from tests.fakes import fleet_sites as made
 from tests.fakes.fleet_book import FakeBook
-from tests.fakes.fleet_devices import fake_registry
+from tests.fakes.fleet_devices import StillClock, fake_registry
 
 CONTACT_ORDER = (
     ContactState.OVERDUE,
@@ -129,18 +129,6 @@ class FakeRegistry:
             new = name not in self._customers
             self._customers.add(name)
             return new
-
-
-class StillClock:
-    """Implements ports.Clock: always the moment of the fake sites."""
-
-    def now(self) -> int:
-        """See ports.Clock."""
-        return made.NOW
-
-    def monotonic(self) -> float:
-        """See ports.Clock."""
-        return 100.0
 
 
 class FakeStore(FakeRegistry):

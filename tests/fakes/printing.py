@@ -4,34 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archipel_agent.k3s.kubewatch import NoWatch
-from archipel_agent.ports import CommandFailed, Completed, KubeReply, KubeWatch, UnitSpec
+from archipel_agent.ports import CommandFailed, KubeReply, KubeWatch, UnitSpec
 from archipel_contract.status import K3sStatus
+from tests.fakes.processes import ScriptedRunner
 
 
-class PrintingRunner:
+class PrintingRunner(ScriptedRunner):
     """Every command of `prints` is installed; the one whose words begin so prints that text."""
 
     def __init__(self, prints: Mapping[str, str]) -> None:
+        super().__init__(self._print)
         self._prints = prints
-        self.ran: list[tuple[str, ...]] = []
 
-    def run(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        timeout: float = 30.0,
-        stdin: bytes = b"",
-        ok: tuple[int, ...] = (0,),
-        environment: dict[str, str] | None = None,
-    ) -> Completed:
-        """See ports.Runner."""
-        words = tuple(str(word) for word in argv)
-        self.ran.append(words)
+    def _print(self, words: tuple[str, ...]) -> str:
         line = " ".join((Path(words[0]).name, *words[1:]))
         best = max((start for start in self._prints if line.startswith(start)), key=len, default=None)
         if best is None:
             raise CommandFailed(f"{words[0]} cannot be started: No such file or directory")
-        return Completed(argv=words, code=0, stdout=self._prints[best], stderr="")
+        return self._prints[best]
 
     def find(self, command: str) -> Path | None:
         """See ports.Runner."""

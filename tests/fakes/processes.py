@@ -1,19 +1,28 @@
-"""A Runner that starts nothing: answers every command with the same words, and remembers what it was asked."""
+"""A Runner that starts nothing: answers every command as it was told to, and remembers what it was asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from archipel_agent.ports import CommandFailed, Completed, Disk
+
+Answer = str | CommandFailed | Callable[[tuple[str, ...]], str]
+"""What every command prints, how it fails, or what makes either of its words (and may raise CommandFailed)."""
 
 
 class ScriptedRunner:
     """Implements the Runner port. With a `disk`, it also keeps what the file in KUBECONFIG held."""
 
-    def __init__(self, answer: str | CommandFailed, disk: Disk | None = None) -> None:
-        self._answer = answer
+    def __init__(self, answer: Answer, disk: Disk | None = None, *, is_installed: bool = False) -> None:
+        """`is_installed`: whether every command is there to be found, or none."""
+        self._answer, self._is_installed = answer, is_installed
         self.disk = disk
         self.calls: list[tuple[tuple[str, ...], dict[str, str]]] = []
         self.seen: list[bytes] = []
+
+    @property
+    def ran(self) -> list[tuple[str, ...]]:
+        """The words of every command so far."""
+        return [words for words, _ in self.calls]
 
     def run(
         self,
@@ -31,8 +40,9 @@ class ScriptedRunner:
             self.seen.append(self.disk.read(Path(environment["KUBECONFIG"])))
         if isinstance(self._answer, CommandFailed):
             raise self._answer
-        return Completed(argv=words, code=0, stdout=self._answer, stderr="")
+        said = self._answer if isinstance(self._answer, str) else self._answer(words)
+        return Completed(argv=words, code=0, stdout=said, stderr="")
 
     def find(self, command: str) -> Path | None:
         """See ports.Runner."""
-        return None
+        return Path("/usr/bin") / command if self._is_installed else None

@@ -8,10 +8,12 @@ import pytest
 from tests import conftest as top
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Plugins that no guard has to do with; loading them is three quarters of what such a run costs.
+UNUSED = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "platformdirs")
 INI = f"""
 [pytest]
 pythonpath = {REPOSITORY} {REPOSITORY}/tests/guards
-addopts = --import-mode=importlib -p no:cacheprovider
+addopts = --import-mode=importlib {" ".join(f"-p no:{name}" for name in UNUSED)}
 filterwarnings = error
 asyncio_mode = auto
 asyncio_default_fixture_loop_scope = function

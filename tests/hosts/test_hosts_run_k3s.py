@@ -11,7 +11,14 @@ from tests.hosts.host import Host
 from tests.hosts.offers import K3S
 from tests.hosts.plain import PlainHost
 
-pytestmark = [pytest.mark.real_process, pytest.mark.own_network, pytest.mark.real_k3s]
+# In `make test` the stories of `tests/e2e` do the same on both kinds of host, with a power cut too: of a bare machine that
+# becomes a site, and of a k3s started by hand. When one of them fails, these tell whether it is the ground.
+pytestmark = [
+    pytest.mark.real_process,
+    pytest.mark.own_network,
+    pytest.mark.real_k3s,
+    pytest.mark.prove,
+]
 
 # Type=notify, KillMode=process and Delegate=yes as in the unit that k3s' own installer writes.
 UNIT = f"""[Unit]

@@ -35,7 +35,7 @@ def blank(parts: Parts, path: Path, known: tuple[str, ...]) -> tuple[str, Findin
         if not before.secrets:
             return before.sha256, None
         after = before.blanked(parts.time().date())
-        disk.write(path, after, disk.mode(path) or SECRET_MODE)
+        disk.write(path, after, disk.mode(path) or SECRET_MODE, wipes=True)
     except (OSError, CommandFailed) as error:
         return "", unwritten(path.parent, error)
     return reading.digest(after), None

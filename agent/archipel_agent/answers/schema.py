@@ -13,7 +13,7 @@ from enum import StrEnum
 from archipel_agent import clocks
 from archipel_agent.settings import REMOTE_VERBS, Settings, is_usable
 from archipel_contract.names import checked_node_name
-from archipel_contract.site import COMPONENTS
+from archipel_contract.site import COMPONENTS, Hardening
 
 FORMAT = 1
 NAME_LENGTH = 80
@@ -190,6 +190,14 @@ OWN: tuple[Field, ...] = (
         meaning="The parts of k3s that run.",
         choices=COMPONENTS,
         option="components",
+    ),
+    Field(
+        key="site.hardening",
+        kind=Kind.TEXT,
+        example='"standard"',
+        meaning="How far it is hardened; strict refuses pods that common charts bring.",
+        choices=tuple(Hardening),
+        option="hardening",
     ),
     Field(
         key="site.language",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archipel_agent.backup.manifest import ETCD, SQLITE, Member, Volume
+from archipel_agent.backup.manifest import AS_FOUND, ETCD, SQLITE, Member, Volume
 from archipel_agent.backup.packing import Piece, of_bytes
 from archipel_agent.host import tree
 from archipel_agent.host.tree import Entries, Entry
@@ -57,16 +57,30 @@ def places(paths: Paths) -> tuple[Path, ...]:
     return (*of_k3s, paths.k3s_settings, paths.at("etc/rancher/node"), paths.settings)
 
 
-def collect(paths: Paths) -> Collected:
-    """Read what always belongs into it; raise OSError."""
+def places_as_found(paths: Paths) -> tuple[Path, ...]:
+    """Return where an adopted k3s has what its owner says to it: unit, environment (as its installer has it), settings."""
+    unit = paths.k3s_unit
+    beside = (unit, unit.with_name(f"{unit.name}.env"), unit.with_name(f"{unit.name}.d"))
+    environment = (paths.at("etc/default/k3s"), paths.at("etc/sysconfig/k3s"))
+    return (*beside, *environment, paths.k3s_config, paths.k3s_settings / "config.yaml.d")
+
+
+def collect(paths: Paths, adopted: bool = False) -> Collected:
+    """Read what always belongs into it; raise OSError.
+
+    What an adopted k3s is set up by goes along as it was found, and not where a restore would put it back.
+    """
     import hashlib  # noqa: PLC0415 - an agent at rest needs none of this
 
     pieces, members, left_out, total = [], [], [], 0
-    for place in places(paths):
+    as_found = places_as_found(paths) if adopted else ()
+    for place in (*places(paths), *(one for one in as_found if not one.is_relative_to(paths.k3s_settings))):
         entries = Entries(place)
         for entry, path in _named(entries, place, paths.root):
             if path == token_file(paths):
                 continue
+            if any(path.is_relative_to(one) for one in as_found):
+                entry = replace(entry, relative=f"{AS_FOUND}{entry.relative}")
             if entry.kind == tree.FILE and entry.size <= SMALL and total + entry.size <= ALL_SMALL:
                 data = path.read_bytes()
                 total += len(data)

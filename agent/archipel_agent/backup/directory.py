@@ -9,18 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archipel_agent.backup.targets import Stored, TargetFailed, first_match
+from archipel_agent.backup.manifest import read_name
+from archipel_agent.backup.targets import Stored, TargetFailed, first_match, too_large
 from archipel_agent.host import tree
 from archipel_agent.host.disk import TEMPORARY
 from archipel_agent.ports import CommandFailed, Disk
 
 PRIVATE = 0o600
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CODES = {
+    errno.ENOSPC: "backup-target-full",
+    errno.EDQUOT: "backup-target-full",
+    errno.EFBIG: "backup-file-too-large",
+}
 # What the transient unit that writes for the confined agent says, in the words of strerror(3).
 SAID = (
     ("no space left", "backup-target-full"),
     ("quota exceeded", "backup-target-full"),
-    ("file too large", "backup-target-full"),
+    ("file too large", "backup-file-too-large"),
 )
 
 
@@ -32,8 +37,22 @@ class DirectoryTarget:
         self._directory = directory
         self._disk = disk
 
+    def require(self, size: int) -> None:
+        """See BackupTarget: what lies there already counts as taken, because a new file goes before an old one."""
+        with self._explained():
+            self._must_be_there()
+            space = self._disk.space(self._directory)
+        if space.largest_file is not None and size > space.largest_file:
+            raise too_large(size, space.largest_file, f"{self._directory} ({space.filesystem})")
+        # A driver that does not tell its size does not tell its room either.
+        if space.size_bytes and size > space.free_bytes:
+            problem = f"{size >> 20} MB or more are needed, {space.free_bytes >> 20} MB are free"
+            raise TargetFailed("backup-target-full", problem)
+
     def put(self, file: Path, name: str) -> None:
         """See BackupTarget."""
+        self._sweep(name)
+        self.require(tree.size(file))
         with self._explained():
             self._must_be_there()
             self._disk.copy(file, self._directory / name, PRIVATE)
@@ -45,6 +64,17 @@ class DirectoryTarget:
             with tree.reading(self._directory / name) as readable, tree.writing(file) as writable:
                 while part := readable.read(tree.CHUNK):
                     writable.write(part)
+
+    def part(self, name: str, begin: int, length: int, file: Path) -> int:
+        """See BackupTarget."""
+        with self._explained():
+            self._must_be_there()
+            with tree.reading(self._directory / name) as readable, tree.writing(file) as writable:
+                readable.seek(begin)
+                while length > 0 and (part := readable.read(min(length, tree.CHUNK))):
+                    writable.write(part)
+                    length -= len(part)
+        return 0
 
     def stored(self) -> tuple[Stored, ...]:
         """See BackupTarget."""
@@ -59,6 +89,16 @@ class DirectoryTarget:
             self._must_be_there()
             self._disk.remove(self._directory / name)
 
+    def _sweep(self, name: str) -> None:
+        """Remove what pulled sticks and cuts left of this site's backups, which may be gigabytes; other sites may be
+        writing theirs right now."""
+        wanted = read_name(name)
+        with self._explained():
+            for one in self._disk.names(self._directory):
+                left = read_name(one.removeprefix(TEMPORARY)) if one.startswith(TEMPORARY) else None
+                if left is not None and wanted is not None and left[0] == wanted[0]:
+                    self._disk.remove(self._directory / one)
+
     def _must_be_there(self) -> None:
         if not self._disk.exists(self._directory):
             raise TargetFailed("backup-target-away", f"there is no {self._directory}; it is never made")
@@ -68,7 +108,7 @@ class DirectoryTarget:
         try:
             yield
         except OSError as error:
-            code = "backup-target-full" if error.errno in FULL else "backup-target-away"
+            code = CODES.get(error.errno or 0, "backup-target-away")
             raise TargetFailed(code, f"{self._directory}: {error.strerror or error}") from error
         except CommandFailed as error:
             raise TargetFailed(first_match(str(error), SAID) or "backup-target-away", str(error)) from error

@@ -9,12 +9,15 @@ import re
 from dataclasses import dataclass
 
 from archipel_contract.facts import ClockQuality
-from archipel_contract.site import SiteDocument
+from archipel_contract.site import Network, SiteDocument
 
 FORMAT = 1
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 OWN = "archipel/"  # members below this are no files of the machine
 SITE = f"{OWN}site.json"
+AS_FOUND = (
+    f"{OWN}as-found/"  # unit and settings of an adopted k3s, by their places; kept for people, never laid out
+)
 MANIFEST_BYTES = 4 << 20  # far above what any manifest takes
 SQLITE, ETCD = "sqlite", "etcd"
 
@@ -46,6 +49,15 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """How a k3s that was adopted is set: told by k3s itself, its secrets masked."""
+
+    arguments: dict[str, tuple[str, ...]]  # by their names in config.yaml
+    network: Network
+    components: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What is in a backup, of which site, from when."""
 
@@ -63,6 +75,7 @@ class Manifest:
     members: tuple[Member, ...]
     volumes: tuple[Volume, ...] = ()
     left_out: tuple[str, ...] = ()  # what could not be taken along: sockets, devices, other file systems
+    adopted: Adopted | None = None  # None: Archipel had set this k3s up
 
     @property
     def size(self) -> int:
@@ -72,10 +85,11 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteRecord:
-    """What Archipel itself knows of the site: the document in force and the token that opens the datastore."""
+    """What Archipel itself knows of the site: the document in force and its tokens."""
 
     document: SiteDocument
-    token: str
+    token: str  # opens the datastore
+    agent_token: str = ""  # empty where agents join with the other one
 
 
 NAME = re.compile(r"archipel-(?P<site>[a-z0-9-]+)-(?P<sequence>\d{6,})\.tar\.gz\.age")

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from archipel_agent.backup.targets import Bucket, Stored, TargetFailed, patience
+from archipel_agent.backup.targets import Bucket, Stored, TargetFailed, patience, too_large
 from archipel_agent.host import tree
 from archipel_agent.ports import CommandFailed, Disk, Runner
 
 ANSWER_BYTES = 8 << 20
+MOST = 5 << 30  # bytes of an object in one request (Amazon S3 User Guide, "Uploading objects")
 CONTENT = re.compile(
     r"<Contents>.*?<Key>(?P<key>[^<]*)</Key>.*?<Size>(?P<size>\d+)</Size>.*?</Contents>", re.DOTALL
 )
@@ -63,6 +64,11 @@ class S3Target:
         self._runner = runner
         self._staging = staging
 
+    def require(self, size: int) -> None:
+        """See BackupTarget."""
+        if size > MOST:
+            raise too_large(size, MOST, "an S3 store")
+
     def put(self, file: Path, name: str) -> None:
         """See BackupTarget."""
         self._ask(self._url(name), {"upload-file": str(file)}, timeout=patience(tree.size(file)))
@@ -71,6 +77,13 @@ class S3Target:
         """See BackupTarget."""
         size = next((one.size for one in self.stored() if one.name == name), 0)
         self._ask(self._url(name), {}, answer=file, timeout=patience(size))
+
+    def part(self, name: str, begin: int, length: int, file: Path) -> int:
+        """See BackupTarget."""
+        # A store that knows no ranges would send all of it; curl then stops at the first byte.
+        span = {"range": f"{begin}-{begin + length - 1}", "max-filesize": str(length)}
+        self._ask(self._url(name), span, answer=file, timeout=patience(length))
+        return 0
 
     def stored(self) -> tuple[Stored, ...]:
         """See BackupTarget."""
@@ -148,8 +161,8 @@ class S3Target:
         )
 
     def _failed(self, error: CommandFailed) -> TargetFailed:
-        # curl(1): 2 an option it does not know, 58 and 60 certificates that do not hold.
-        kind = "refused" if error.code in (2, 58, 60) else "away"
+        # curl(1): 2 an option it does not know, 58 and 60 certificates that do not hold, 63 more than was asked for.
+        kind = "refused" if error.code in (2, 58, 60, 63) else "away"
         said = error.stderr.strip().splitlines()[-1:] or [str(error)]
         return TargetFailed(f"backup-target-{kind}", f"{self._base()}: {said[0]}"[:300])
 

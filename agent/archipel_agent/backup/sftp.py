@@ -1,6 +1,7 @@
 """Backups on an SFTP server, by the OpenSSH client in batch mode: nothing is asked, only the pinned host key is accepted."""
 
 import re
+import signal
 from pathlib import Path
 
 from archipel_agent.backup.targets import Sftp, Stored, TargetFailed, TargetFiles, first_match, patience
@@ -9,6 +10,8 @@ from archipel_agent.ports import CommandFailed, Runner
 
 PART = ".part"
 CONNECT_SECONDS = 15
+SFTP_BYTES = 32 << 10  # what the client asks for at once (sftp(1), -B)
+FEW = 8  # requests under way at once while little is wanted, instead of 64
 LINE = re.compile(r"-\S{9}\S?\s+\S+\s+\S+\s+\S+\s+(?P<size>\d+)\s.*\s(?P<name>\S+)")
 # What OpenSSH's client says (ssh(1), sftp(1)), in small letters. `Failure` is all that a full disk is called in SFTP.
 SAID = (
@@ -32,6 +35,9 @@ class SftpTarget:
         self._files = files
         self._runner = runner
 
+    def require(self, size: int) -> None:
+        """See BackupTarget: only the server knows, and it says so when it is full."""
+
     def put(self, file: Path, name: str) -> None:
         """See BackupTarget."""
         steps = (f"put {_quoted(file)} {name}{PART}", f"rename {name}{PART} {name}")
@@ -44,6 +50,19 @@ class SftpTarget:
             pass
         self._run((f"get {name} {_quoted(file)}",), patience(size))
 
+    def part(self, name: str, begin: int, length: int, file: Path) -> int:
+        """See BackupTarget.
+
+        The client knows no ranges, but goes on with a file that has begun: it is given one that begins with a hole, and the
+        kernel ends it at the first byte behind the part. What a server sent out of order leaves a hole, and counts up to it.
+        """
+        tree.hollow(file, begin)
+        limits = ("prlimit", f"--fsize={begin + length}", "--core=0")
+        few = ("-R", str(FEW)) if length <= FEW * SFTP_BYTES else ()
+        self._run((f"get -a {name} {_quoted(file)}",), patience(length), (*limits, *self._argv(few)))
+        tree.cut(file, max(tree.filled(file, begin), begin))
+        return begin
+
     def stored(self) -> tuple[Stored, ...]:
         """See BackupTarget."""
         said = self._run(("ls -ln",), patience(0))
@@ -55,16 +74,18 @@ class SftpTarget:
         """See BackupTarget."""
         self._run((f"-rm {name}", f"-rm {name}{PART}"), patience(0))
 
-    def _run(self, steps: tuple[str, ...], timeout: float) -> str:
+    def _run(self, steps: tuple[str, ...], timeout: float, argv: tuple[str, ...] = ()) -> str:
+        """Have the client take these steps, and return what it says; `argv` is another way to start it."""
         batch = "\n".join((f"cd {_quoted(self._place.path)}", *steps, "")).encode()
         try:
-            return self._runner.run(self._argv(), stdin=batch, timeout=timeout).stdout
+            ends = (0, -signal.SIGXFSZ) if argv else (0,)
+            return self._runner.run(argv or self._argv(), stdin=batch, timeout=timeout, ok=ends).stdout
         except CommandFailed as error:
             problem = _last(error.stderr) or str(error)
             code = first_match(error.stderr or str(error), SAID) or "backup-target-away"
             raise TargetFailed(code, problem) from error
 
-    def _argv(self) -> list[str]:
+    def _argv(self, more: tuple[str, ...] = ()) -> list[str]:
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
@@ -77,7 +98,7 @@ class SftpTarget:
             "Port": str(self._place.port),
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
-        return ["sftp", "-F", "/dev/null", "-b", "-", *words, f"{self._place.user}@{self._place.host}"]
+        return ["sftp", "-F", "/dev/null", "-b", "-", *more, *words, f"{self._place.user}@{self._place.host}"]
 
 
 def _quoted(path: Path | str) -> str:

@@ -15,7 +15,8 @@ PATIENCE_SECONDS = 120.0
 
 
 class TargetFailed(Exception):
-    """The target could not do it; `code` is the finding: backup-target-away, backup-target-full, backup-target-refused."""
+    """The target could not do it; `code` is the finding: backup-target-away, backup-target-full, backup-target-refused,
+    backup-file-too-large."""
 
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(problem)
@@ -37,12 +38,24 @@ class Stored:
 class BackupTarget(Protocol):
     """A place for sealed files, all in one directory. Every method raises TargetFailed, and OSError for our own disk."""
 
+    def require(self, size: int) -> None:
+        """Raise TargetFailed where a file of `size` bytes certainly cannot lie; nothing where it can, or nobody knows.
+
+        Asked again and again while a backup grows, so that nobody waits hours for one that has no place.
+        """
+        ...
+
     def put(self, file: Path, name: str) -> None:
         """Bring a file there; under `name` it is whole or not there. One of that name is replaced."""
         ...
 
     def get(self, name: str, file: Path) -> None:
         """Write it to `file`, which root alone may read."""
+        ...
+
+    def part(self, name: str, begin: int, length: int, file: Path) -> int:
+        """Write `length` of its bytes, from `begin` on, to `file`, which root alone may read; return where in `file` they
+        stand, at its end. Fewer may come, but one at least."""
         ...
 
     def stored(self) -> tuple[Stored, ...]:
@@ -125,6 +138,12 @@ def _sftp(text: str, user: str, host: str, port: int, path: str) -> Sftp:
     if not USER.fullmatch(user) or not HOST.fullmatch(host) or not path.isprintable() or path in ("", "/"):
         raise TargetInvalid(f"{text!r} is no place such as sftp://user@host/directory")
     return Sftp(user=user, host=host, port=port, path=path)
+
+
+def too_large(size: int, most: int, where: str) -> TargetFailed:
+    """Return the failure for a file larger than a place takes in one."""
+    problem = f"it has {size >> 20} MB or more, and {where} takes {most >> 20} MB in one file"
+    return TargetFailed("backup-file-too-large", problem)
 
 
 def patience(size: int) -> float:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from archipel_agent.bundles.importing import PIECE
+from archipel_agent.bundles.importing import PIECE, megabytes
+from archipel_agent.bundles.opening import HIDDEN
 from archipel_agent.ports import Disk
 from archipel_contract import __version__
 from archipel_contract.bundle import manifest as manifests
@@ -63,7 +64,8 @@ class Recipe:
 def gathered(disk: Disk, path: Path, kind: Kind) -> tuple[Ingredient, ...]:
     """Return a file, or the files of a directory that are of this kind; raise BundleRefused where there is none."""
     endings = {Kind.MANIFESTS: OBJECTS, Kind.WHEELS: (WHEEL,)}.get(kind, ARCHIVES)
-    inside = [path / name for name in disk.names(path) if kind is Kind.LICENCES or name.endswith(endings)]
+    names = [name for name in disk.names(path) if not name.startswith(HIDDEN)]
+    inside = [path / name for name in names if kind is Kind.LICENCES or name.endswith(endings)]
     is_right = kind in (Kind.K3S, Kind.NOTES, Kind.LICENCES) or path.name.endswith(endings)
     if not disk.exists(path) or (not inside and not is_right):
         detail = f"{path} is neither a file for {kind} nor a directory of them ({', '.join(endings)})"
@@ -96,8 +98,24 @@ def build(disk: Disk, target: Path, recipe: Recipe, signer: MinisignSigner) -> M
     comment = f"archipel bundle {manifest.id} sequence {manifest.sequence} for {manifest.architecture}"
     signature = signer.sign(body, comment)
     left_out = {one.sha256 for one in recipe.since.files} if recipe.since else set()
+    contents = {file.sha256: file.size for _, file in listed if file.sha256 not in left_out}
+    _require_place(disk, target, (len(body), len(signature), *contents.values()))
     disk.pour(target, _members(disk, body, signature, listed, left_out), MODE)
     return manifest
+
+
+def _require_place(disk: Disk, target: Path, members: tuple[int, ...]) -> None:
+    """Raise BundleRefused where a bundle of members of these sizes cannot lie, before hours were spent on a slow stick."""
+    size = sum(tar.BLOCK + one + tar.padding(one) for one in members) + len(tar.END)
+    space = disk.space(target.parent)
+    named = {"path": str(target), "size": megabytes(size), "free": megabytes(space.free_bytes)}
+    if space.largest_file is not None and size > space.largest_file:
+        detail = f"{size} bytes on {space.filesystem}, which takes {space.largest_file} in a file"
+        raise BundleRefused("bundle-file-too-large", detail, **named)
+    if (
+        space.size_bytes and size > space.free_bytes
+    ):  # a driver that does not tell its size does not tell its room
+        raise BundleRefused("bundle-place-full", f"{size} bytes, {space.free_bytes} are free", **named)
 
 
 def _sorted(ingredients: tuple[Ingredient, ...]) -> list[Ingredient]:

@@ -8,6 +8,9 @@ from archipel_contract.bundle import reading
 from archipel_contract.bundle.format import SUFFIX, BundleRefused, Manifest
 from archipel_contract.bundle.reading import Opened, Verify
 
+# What lies beside files on a stick and is none: a Mac's `._NAME` for each file it copied, and our own cut-off writes.
+HIDDEN = "."
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -52,7 +55,8 @@ def open_path(disk: Disk, path: Path, verify: Verify, architecture: str) -> Foun
     found: list[Found] = []
     refusals: list[BundleRefused] = []
     for name in names:
-        if name.endswith(SUFFIX):
+        # FAT tells no capitals from small letters, so neither does who wrote the name.
+        if name.lower().endswith(SUFFIX) and not name.startswith(HIDDEN):
             try:
                 found.append(open_file(disk, path / name, verify))
             except BundleRefused as refused:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from archipel_contract.facts import Nic, NodeFacts
+from archipel_contract.site import SiteDocument
 
 Network = ipaddress.IPv4Network
 
@@ -37,6 +38,25 @@ def candidates(facts: NodeFacts, with_virtual: bool = False) -> tuple[Choice, ..
     """
     linked = tuple(_choices((nic for nic in facts.nics if nic.up), with_virtual))
     return linked or tuple(_choices((nic for nic in facts.nics if nic.carrier is False), with_virtual))
+
+
+def settled(
+    facts: NodeFacts, site: SiteDocument | None, interface: str = "", node_ip: str = ""
+) -> Choice | None:
+    """Return the address the node has or would be given: what is wished for, else the site's, else the only usable one.
+
+    None where several could be meant, or none.
+    """
+    wished = bool(interface or node_ip)
+    if not wished and site is not None:
+        return Choice(interface=site.network.interface, address=site.network.node_ip)
+    fitting = [one for one in candidates(facts, with_virtual=wished) if fits(one, interface, node_ip)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def fits(choice: Choice, interface: str, node_ip: str) -> bool:
+    """Whether a choice is what was wished for; empty is any."""
+    return interface in ("", choice.interface) and node_ip in ("", choice.address)
 
 
 def _choices(nics: Iterable[Nic], with_virtual: bool) -> Iterator[Choice]:

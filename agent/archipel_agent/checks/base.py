@@ -15,8 +15,11 @@ from archipel_agent.flash.seen import FlashSeen
 from archipel_agent.host.board import Board
 from archipel_agent.host.boot_line import BootLine
 from archipel_agent.k3s.certificates import Certificate
+from archipel_agent.k3s.hardening_seen import HardeningSeen
+from archipel_agent.neighbours import AddressSeen
 from archipel_agent.ports import Listener
 from archipel_agent.power.seen import UpsSeen, WatchdogSeen
+from archipel_agent.rounds import Failing
 from archipel_contract.answers import AnswersStatus
 from archipel_contract.facts import ClockQuality, DiskSpace, NodeFacts, NodeUsage
 from archipel_contract.findings import CheckResult, Finding, Verdict
@@ -79,6 +82,9 @@ class Evidence:
     resolv_conf: str | None = None
     kernel_command_line: str | None = None
     pod_words: tuple[str, ...] = ()  # the last lines of pods in a crash loop, "namespace/pod: line"
+    hardening: HardeningSeen | None = (
+        None  # how it stands in the cluster; None: no site of ours, or not asked
+    )
     board: Board = Board()  # what only the doctor asks of a board and its kernel
     datastore: str | None = None  # "sqlite", "etcd" or "" for none yet: what lies on the disk
     boot_line: BootLine | None = None  # a Raspberry Pi's cmdline.txt, which counts from the next start on
@@ -119,6 +125,11 @@ class Evidence:
     flash: FlashSeen | None = None  # the devices with k3s' data, and what is written to them
     ups: UpsSeen | None = None  # without a name where none is set
     watchdog: WatchdogSeen | None = None
+    address: AddressSeen | None = None  # who else has the node's IPv4 address; None: nobody was asked
+    twice6: tuple[str, ...] | None = (
+        None  # IPv6 addresses that the kernel found in use elsewhere, with interface
+    )
+    failing: tuple[Failing, ...] | None = None  # parts of the agent that keep failing by a defect
     restart_tried: bool = False  # k3s was restarted for just these certificates already
 
 

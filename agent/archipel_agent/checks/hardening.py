@@ -1,7 +1,8 @@
-"""Where the site's own additions to k3s' settings set aside what is hardened, and whether they say why.
+"""Where a site sets aside what is hardened, whether it says why, and what of it is not in force.
 
-Exceptions are the site's right. They are shown, each with the remark that stands above it in the drop-in; one without a
-remark is a warning, because nobody will know in three years whether it is still needed.
+Exceptions are the site's right: additions to k3s' settings, and namespaces that are enforced less. They are shown, each with
+the remark that stands above it in the drop-in or with the namespace's annotation; one without is a warning, because nobody
+will know in three years whether it is still needed. What nobody set aside and is not there is told apart.
 """
 
 import re
@@ -10,15 +11,18 @@ from dataclasses import dataclass, field
 
 from archipel_agent.checks.base import RUNTIME, Evidence, found, passed, slug_of, undecided
 from archipel_agent.k3s.config import config_values, hardened
+from archipel_agent.k3s.hardening_seen import HardeningSeen
 from archipel_agent.paths import Paths
 from archipel_contract.catalogue import finding
-from archipel_contract.findings import CheckResult
+from archipel_contract.findings import CheckResult, Finding
 
 SLUG = slug_of(__name__)
 PHASES = RUNTIME
 
 # `key: value`, `key+:` adds to a list instead of replacing it (docs.k3s.io, configuration, value merge behavior).
 _KEY = re.compile(r"^([a-z][a-z0-9-]*)(\+?):\s*(.*)$")
+# What takes away from hardening though it is no key of ours: policies without anybody who holds to them, another token.
+TAKES_AWAY = {"disable-network-policy": "true", "agent-token": ""}
 _ITEM = re.compile(r"^\s*-\s*[\"']?([^\"'#]+)")
 
 
@@ -41,15 +45,31 @@ def look(evidence: Evidence) -> CheckResult:
         return undecided(SLUG, "adopted: how its settings differ is told as drift")
     values = config_values(evidence.site, evidence.site.nodes[0].node_id, "", Paths())
     aside = list(_aside(list(_given(evidence.k3s_drop_ins)), values))
-    if not aside:
-        return passed(SLUG, f"{len(hardened(values))} settings, no exceptions")
+    seen = evidence.hardening or HardeningSeen()
+    aside += [(f"namespace {name} ({level})", reason) for name, level, reason in seen.lowered]
+    made = [*_exceptions(aside), *_not_in_force(seen)]
+    if not made:
+        said = f"{len(hardened(values))} settings, {evidence.site.hardening}, no exceptions"
+        return passed(
+            SLUG, said if evidence.hardening and seen.asked else f"{said}; the cluster could not be asked"
+        )
+    return found(SLUG, f"{len(aside)} exceptions", *made)
+
+
+def _exceptions(aside: list[tuple[str, str]]) -> Iterator[Finding]:
     lines = tuple(f"{name}: {said}" for name, said in aside)
     bare = [name for name, said in aside if not said]
     if bare:
-        made = finding("hardening-exception-unexplained", lines, names=", ".join(bare))
-    else:
-        made = finding("hardening-exception", lines, names=", ".join(name for name, _ in aside))
-    return found(SLUG, f"{len(aside)} exceptions", made)
+        yield finding("hardening-exception-unexplained", lines, names=", ".join(bare))
+    elif aside:
+        yield finding("hardening-exception", lines, names=", ".join(name for name, _ in aside))
+
+
+def _not_in_force(seen: HardeningSeen) -> Iterator[Finding]:
+    if seen.missing:
+        yield finding("network-policies-missing", seen.missing, names=", ".join(seen.missing))
+    if seen.shared_token:
+        yield finding("agent-token-shared")
 
 
 def _given(text: str) -> Iterator[_Given]:
@@ -78,6 +98,9 @@ def _aside(given: list[_Given], values: dict[str, object]) -> Iterator[tuple[str
     """Yield each hardened setting that a drop-in sets to something else, with the remark."""
     wanted = hardened(values)
     for one in given:
+        off = TAKES_AWAY.get(one.key)
+        if off is not None and one.value.strip("\"'").lower().startswith(off):
+            yield one.key, one.remark
         if not one.key.endswith("-arg"):
             if one.key in wanted and one.value.strip("\"'").lower() != wanted[one.key].lower():
                 yield one.key, one.remark

@@ -5,7 +5,7 @@ are put to the person, each with the command that chooses it.
 """
 
 from archipel_agent.checks import logs
-from archipel_agent.checks.addresses import Choice, candidates
+from archipel_agent.checks.addresses import Choice, candidates, fits
 from archipel_agent.checks.base import PREFLIGHT, Evidence, found, passed, slug_of, undecided
 from archipel_contract.catalogue import finding
 from archipel_contract.findings import CheckResult, Finding
@@ -25,16 +25,15 @@ def look(evidence: Evidence) -> CheckResult:
     if not wished and evidence.site is not None:
         network = evidence.site.network
         return passed(SLUG, f"the site keeps {network.interface} {network.node_ip}")
-    choices = [one for one in candidates(evidence.facts, with_virtual=wished) if _fits(one, evidence)]
+    choices = [
+        one
+        for one in candidates(evidence.facts, with_virtual=wished)
+        if fits(one, wishes.interface, wishes.node_ip)
+    ]
     said = ", ".join(f"{one.interface} {one.address}" for one in choices) or "none"
     if len(choices) == 1:
         return passed(SLUG, said)
     return found(SLUG, said, _several(choices, said) if choices else _none(evidence))
-
-
-def _fits(choice: Choice, evidence: Evidence) -> bool:
-    wishes = evidence.wishes
-    return wishes.interface in ("", choice.interface) and wishes.node_ip in ("", choice.address)
 
 
 def _absent_interface(evidence: Evidence) -> Finding:

@@ -3,7 +3,7 @@
 import argparse
 
 from archipel_agent.cli import command
-from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.command import Session
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import Value, run_job
 from archipel_agent.cli.output import Mark
@@ -101,14 +101,4 @@ def _confirm(session: Session, plan: Plan) -> None:
         "Archipel will look after the k3s here. It is not restarted, and its files stay as they are."
     )
     _show(session, plan.drift)
-    agreed()
-
-
-def agreed() -> None:
-    """Return once a person has said yes; raise Stop otherwise."""
-    try:
-        said = input("Type yes to go on: ").strip().lower()
-    except EOFError:
-        said = ""
-    if said not in ("yes", "ja"):
-        raise Stop(Exit.REFUSED, "nothing was changed")
+    command.agreed()

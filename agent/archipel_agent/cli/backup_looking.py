@@ -4,9 +4,11 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 from archipel_agent.backup import record, unpacking
 from archipel_agent.backup.choosing import target as target_at
+from archipel_agent.backup.fetching import opened
 from archipel_agent.backup.manifest import BackupUnusable, Manifest, read_name
 from archipel_agent.backup.recipients import known_recipients
 from archipel_agent.backup.targets import BackupTarget, Stored, TargetFailed, TargetInvalid
@@ -23,6 +25,8 @@ from archipel_agent.state.store import Store
 from archipel_contract.catalogue import finding
 from archipel_contract.exits import Exit
 from archipel_contract.trust.sealing import RecipientInvalid, RecoveryKeyInvalid, secrets_in
+
+LONG = 32 << 20  # bytes between two words about how far it has come
 
 
 @contextlib.contextmanager
@@ -78,24 +82,23 @@ def listing(session: Session) -> int:
 def verify(session: Session) -> int:
     """Open a backup and hold every file to its checksum."""
     settings, _ = settings_or_defaults(session.paths)
-    with key_file(session, session.options.from_key) as key, _file(session, settings) as (name, file):
+    with key_file(session, session.options.from_key) as key:
         try:
             secrets = secrets_in(key.read_text(errors="replace"))
         except RecoveryKeyInvalid as error:
             raise Stop(Exit.USAGE, f"{key}: {error}") from error
         looker = unpacking.Looker()
-        with _explained(session, name), tree.reading(file) as sealed:
+        name, sealed_backup = _backup(session, settings)
+        with _explained(session, name), sealed_backup as sealed:
             manifest = unpacking.read(sealed, secrets, looker)
     show(session, manifest, looker.files, looker.size)
     return Exit.OK
 
 
-@contextlib.contextmanager
-def _file(session: Session, settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Give the backup as a file; one that was fetched is removed again."""
+def _backup(session: Session, settings: Settings) -> tuple[str, contextlib.AbstractContextManager[BinaryIO]]:
+    """Return the backup's name, and its bytes; one at a target is fetched part by part as it is read."""
     if session.options.file:
-        yield session.options.file, Path(session.options.file)
-        return
+        return session.options.file, tree.reading(Path(session.options.file))
     where, target = _target(session, settings)
     with _explained(session, where):
         there = [one for one in _stored(target) if session.options.site in (None, one[0])]
@@ -103,12 +106,23 @@ def _file(session: Session, settings: Settings) -> Iterator[tuple[str, Path]]:
         if len(sites) != 1:
             said = f"there are backups of {len(sites)} sites at {where}; say which with --site"
             raise BackupUnusable("backup-not-found", said)
-        fetched = session.paths.state / "backup" / f"verify-{there[0][2].name}"
-        try:
-            target.get(there[0][2].name, fetched)
-            yield there[0][2].name, fetched
-        finally:
-            tree.forget(fetched)
+    stored = there[0][2]
+    parts = session.paths.runtime / "backup-verified"
+    return stored.name, opened(target, stored, parts, _Telling(session))
+
+
+class _Telling:
+    """Says how far a long reading has come, to whoever sits there."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._said = 0
+
+    def __call__(self, done: int, size: int) -> None:
+        """Hear of the bytes fetched."""
+        if self._session.interactive and done - self._said >= LONG and done < size:
+            self._said = done
+            self._session.screen.note(f"{done >> 20} of {size >> 20} MB")
 
 
 def show(session: Session, manifest: Manifest, files: int, size: int) -> None:

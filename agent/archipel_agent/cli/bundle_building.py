@@ -190,6 +190,8 @@ def _key(session: Session) -> int:
     screen = session.screen
     screen.line(f"{screen.mark(Mark.GOOD)} {path} signs; keep it secret. {public} goes to the machines:")
     screen.line(f"  sudo install -D -m 644 {public} /etc/archipel/bundle-keys/{public.name}")
+    screen.line("Machines of a fleet know it by themselves once its controller has let it sign bundles:")
+    screen.line(f"  archipel fleet keys delegate {public} --name NAME --may bundle")
     return Exit.OK
 
 

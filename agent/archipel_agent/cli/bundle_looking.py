@@ -1,6 +1,7 @@
 """The words of `archipel bundle` that only look: verify, show, list. They need no agent."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -156,11 +157,25 @@ def _opened(session: Session, verify: "Callable[[bytes, bytes], str] | None" = N
     if verify is None:
         given = tuple(Path(one).absolute() for one in session.options.key)
         try:
-            ring = keys.of_files(disk, given) if given else keys.keyring(disk, session.paths)
+            ring = keys.of_files(disk, given) if given else keys.keyring(disk, session.paths, _floor(session))
         except (KeyInvalid, OSError) as error:
             raise Stop(Exit.USAGE, f"--key: {error}") from error
         verify = ring.verify
     return opening.open_file(disk, path, verify)
+
+
+def _floor(session: Session) -> int:
+    """Return a time that is surely past, in milliseconds since 1970 UTC, as the agent knows it; for whoever may not read
+    what the agent keeps, the day this version was released.
+    """
+    from archipel_agent import clocks
+    from archipel_agent.state.database import Database, StateUnusable
+    from archipel_agent.state.store import Store
+
+    store: Store | None = None
+    with contextlib.suppress(StateUnusable, OSError):
+        store = Store(Database.copy_of(session.paths.database))
+    return int(clocks.floor(store).timestamp() * 1000)
 
 
 def _absent(found: "Found") -> list[str]:

@@ -121,6 +121,16 @@ BY_WORD = {"busy": Exit.BUSY, "too-many-connections": Exit.AGENT_AWAY, "option-i
 BY_STATUS = {400: Exit.USAGE, 403: Exit.NOT_PERMITTED, 404: Exit.NOT_OK, 409: Exit.REFUSED, 503: Exit.REFUSED}
 
 
+def agreed() -> None:
+    """Return once the person who sits there has said yes to what was shown; raise Stop otherwise."""
+    try:
+        said = input("Type yes to go on: ").strip().lower()
+    except EOFError:
+        said = ""
+    if said not in ("yes", "ja"):
+        raise Stop(Exit.REFUSED, "nothing was changed")
+
+
 def refuse(session: Session, status: int, problem: Problem) -> Exit:
     """Show an answer that is an error, and return the exit code it stands for."""
     screen = session.screen

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.command import Session, Stop, agreed
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.output import Mark
 from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
@@ -62,8 +62,7 @@ def _leave(session: Session) -> Exit:
         screen.line(
             "The fleet sees and reaches this machine no more; its keys here are wiped, k3s and its pods run on."
         )
-        if input("Type yes to go on: ").strip().lower() not in ("yes", "ja"):
-            raise Stop(Exit.NOT_OK, "nothing was done")
+        agreed()
     status: EnrolmentStatus = session.client.call("leave_fleet")
     if screen.as_json:
         screen.data(status)

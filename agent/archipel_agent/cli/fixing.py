@@ -5,7 +5,7 @@ changed.
 """
 
 from archipel_agent.checks.fixes import FIXES
-from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.command import Session, Stop, agreed
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import run_job
 from archipel_agent.cli.output import Mark, price
@@ -32,7 +32,7 @@ def fix(session: Session, code: str, more: Options | None = None) -> int:
     if code in FIXES and not session.screen.as_json:
         _announce(session, Remote(session.client).plan(request), code)
         if session.interactive and not session.options.yes:
-            _confirm()
+            agreed()
     ended = run_job(session, Verb.FIX, request.options)
     if ended == Exit.OK and code in FIXES and FIXES[code].undo and not session.screen.as_json:
         session.screen.line(f"  undo      sudo archipel {_spelled(session, code, undo=True)}")
@@ -90,12 +90,3 @@ def _spelled(session: Session, code: str, undo: bool = False) -> str:
 def _undone(session: Session, repair: Fix, sentence: str) -> str:
     command = f"sudo archipel {_spelled(session, repair.code, undo=True)}" if repair.undo else ""
     return "   ".join(part for part in (command, sentence) if part)
-
-
-def _confirm() -> None:
-    try:
-        said = input("Type yes to go on: ").strip().lower()
-    except EOFError:
-        said = ""
-    if said not in ("yes", "ja"):
-        raise Stop(Exit.REFUSED, "nothing was changed")

@@ -3,16 +3,16 @@
 import argparse
 
 from archipel_agent.cli import command
-from archipel_agent.cli.adopt import agreed
 from archipel_agent.cli.command import Session, Stop
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import run_job
 from archipel_agent.cli.reader import Reader, Remote, reader
 from archipel_agent.cli.up import show_plan
 from archipel_agent.service import Refused
+from archipel_contract.api import Alive, Jobs
 from archipel_contract.client import ApiRefused
 from archipel_contract.exits import Exit
-from archipel_contract.jobs import JobRequest, Verb
+from archipel_contract.jobs import JobRequest, JobState, Verb
 from archipel_contract.status import EnrolmentStatus, Membership
 
 EXAMPLES = """\
@@ -43,12 +43,15 @@ def main(arguments: list[str]) -> int:
 def _leave(session: Session) -> int:
     if session.options.plan:
         asked = reader(session)
+        enrolment = asked.report(False).enrolment
+        if enrolment.state is not Membership.NONE and not session.screen.as_json:
+            session.screen.note("It would leave its fleet first, and its keys here would be wiped.")
         return show_plan(session, asked.plan(_request(_is_adopted(asked))), "leave")
     ensure_agent(session, "leave")
     is_adopted = _is_adopted(Remote(session.client))
     session.screen.note(ADOPTED if is_adopted else OWN)
     if session.interactive and not session.options.yes:
-        agreed()
+        command.agreed()
     _leave_fleet(session)
     request = _request(is_adopted)
     return run_job(session, request.verb, request.options)
@@ -70,8 +73,30 @@ def _is_adopted(asked: Reader) -> bool:
 
 
 def _leave_fleet(session: Session) -> None:
-    """Leave the fleet first: whoever gives a cluster back gives nobody else a say in it."""
+    """Leave the fleet first: whoever gives a cluster back gives nobody else a say in it. Also where its keys are damaged."""
     status: EnrolmentStatus = session.client.call("enrolment")
-    if status.state not in (Membership.NONE, Membership.UNKNOWN):
+    if status.state is Membership.NONE:
+        return
+    jobs: Jobs = session.client.call("jobs")
+    busy = next((job for job in jobs.jobs if job.state in (JobState.QUEUED, JobState.RUNNING)), None)
+    if busy is not None:  # it would refuse ours, and the keys would be gone for nothing
+        raise Stop(Exit.REFUSED, f"the job {busy.id} ({busy.verb}) is running; leave once it is over")
+    alive: Alive = session.client.call("alive")
+    try:
         session.client.call("leave_fleet")
-        session.screen.note(f"This machine has left its fleet ({status.fleet or status.address}).")
+    except ApiRefused as refused:
+        if refused.problem.error != "no-fleet":
+            raise
+        return  # it had only been asked to enrol by a link that is none
+    name = status.fleet or status.address
+    session.screen.note(
+        f"This machine has left its fleet{f' ({name})' if name else ''}; its keys here are wiped."
+    )
+    session.screen.note(_left_to_do(status.state, alive.node_id))
+
+
+def _left_to_do(state: Membership, node_id: str) -> str:
+    """Return what somebody at the fleet has to do: nobody there is told by a machine that has given its keys away."""
+    if state in (Membership.WAITING, Membership.PENDING, Membership.REFUSED):
+        return "At the fleet its request may still wait; nobody has to approve it: archipel fleet devices"
+    return f"At the fleet, so that it is not waited for: archipel fleet decommission {node_id}"

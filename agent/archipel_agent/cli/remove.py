@@ -3,7 +3,7 @@
 import argparse
 
 from archipel_agent.cli import command
-from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.command import Session
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import run_job
 from archipel_contract.exits import Exit
@@ -65,9 +65,4 @@ def _show(session: Session) -> int:
 def _confirm(session: Session, what: str) -> None:
     goes, stays = CHOICES[what]
     session.screen.line(f"This removes {goes}. What stays: {stays}. It cannot be undone half-way.")
-    try:
-        said = input("Type yes to go on: ").strip().lower()
-    except EOFError:
-        said = ""
-    if said not in ("yes", "ja"):
-        raise Stop(Exit.REFUSED, "nothing was changed")
+    command.agreed()

@@ -5,13 +5,13 @@ import argparse
 from archipel_agent.cli import command
 from archipel_agent.cli.backup import absolute
 from archipel_agent.cli.bundle import given as given_bundle
-from archipel_agent.cli.command import Session, Stop
+from archipel_agent.cli.command import Session
 from archipel_agent.cli.ensure import ensure_agent
 from archipel_agent.cli.follow import Value, run_job
 from archipel_agent.cli.reader import reader
 from archipel_agent.cli.recovery_key import key_file
-from archipel_agent.cli.up import file_or_version, show_plan, there
-from archipel_contract.exits import Exit
+from archipel_agent.cli.up import file_or_version, show_plan, sources, there
+from archipel_contract.adoption import Difference
 from archipel_contract.jobs import JobRequest, Verb
 
 EXAMPLES = """\
@@ -32,20 +32,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--site", metavar="ID", help="whose backup, where SOURCE holds several sites'")
     made.add_argument("--node-ip", metavar="ADDRESS", help="address of this node, where it has several")
     made.add_argument("--interface", metavar="NAME", help="network interface the node uses")
-    made.add_argument("--k3s", metavar="FILE|VERSION", help="the k3s to run (default: the one on PATH)")
-    made.add_argument(
-        "--images", action="append", default=[], metavar="PATH", help="image archive, or a directory of them"
-    )
-    made.add_argument(
-        "--bundle",
-        metavar="FILE|DIRECTORY",
-        help="take k3s, images and objects from this bundle; needs no network",
-    )
-    made.add_argument(
-        "--allow-older", action="store_true", help="take the bundle although a newer one was here (audited)"
-    )
+    sources(made.add_argument)
     made.add_argument(
         "--aside", action="store_true", help="a site that lives here is moved aside, and kept, first"
+    )
+    made.add_argument(
+        "--drop-settings",
+        action="store_true",
+        help="of an adopted k3s: go without the settings that cannot be carried over",
     )
     made.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     made.add_argument("--yes", action="store_true", help="ask nothing")
@@ -69,22 +63,38 @@ def _restore(session: Session) -> int:
         options |= given_bundle(given.bundle, given.allow_older)
     if given.aside:
         options["aside"] = True
+    if given.drop_settings:
+        options["drop_settings"] = True
     with key_file(session, given.from_key) as key:
         options["key_file"] = str(key)
         if given.plan:
-            return show_plan(
-                session, reader(session).plan(JobRequest(verb=Verb.RESTORE, options=options)), "restore"
-            )
+            plan = reader(session).plan(JobRequest(verb=Verb.RESTORE, options=options))
+            if not session.screen.as_json:
+                _show_settings(session, plan.drift)
+            return show_plan(session, plan, "restore")
         ensure_agent(session, "restore")
-        _ask(session)
+        _ask(session, options)
         return run_job(session, Verb.RESTORE, options)
 
 
-def _ask(session: Session) -> None:
+def _show_settings(session: Session, drift: tuple[Difference, ...]) -> None:
+    """Show which settings of a k3s that was adopted become others, each with what follows."""
+    if not drift:
+        return
+    screen = session.screen
+    screen.line(f"This k3s was adopted; here Archipel sets k3s up, and {len(drift)} settings become others:")
+    for one in drift:
+        screen.line(f"  {one.name}: was {one.present or 'not set'}, becomes {one.wanted or 'not set'}")
+        screen.line(f"      {one.means}")
+    screen.line()
+
+
+def _ask(session: Session, options: dict[str, Value]) -> None:
     """Have a person confirm who sits there; raise Stop when they do not."""
     if not session.interactive or session.options.yes:
         return
+    if str(options["source"]).startswith("/"):  # from a server the whole backup would be fetched twice
+        plan = reader(session).plan(JobRequest(verb=Verb.RESTORE, options=options))
+        _show_settings(session, plan.drift)
     session.screen.note("This machine becomes that site. The old one must never run again with its old disk.")
-    session.screen.note("Go on? [y/N]")
-    if input().strip().lower() not in ("y", "yes", "j", "ja"):
-        raise Stop(Exit.CANCELLED, "nothing was changed")
+    command.agreed()

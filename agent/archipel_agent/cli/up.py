@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from archipel_agent.cli import command
@@ -13,11 +14,12 @@ from archipel_agent.cli.follow import Value, run_job
 from archipel_agent.cli.output import Mark, duration, size
 from archipel_agent.cli.reader import Reader, Remote, reader
 from archipel_agent.service import Refused
+from archipel_contract.catalogue import finding
 from archipel_contract.client import ApiRefused
 from archipel_contract.exits import Exit
 from archipel_contract.findings import Severity
 from archipel_contract.jobs import BackupContents, JobRequest, Plan, Verb
-from archipel_contract.site import COMPONENTS, DEFAULT_COMPONENTS, SiteDocument
+from archipel_contract.site import COMPONENTS, DEFAULT_COMPONENTS, Hardening, SiteDocument
 
 VERSION = re.compile(r"v?\d+\.\d+\.\d+\+k3s\d+")
 TEXTS = ("name", "node_name", "node_ip", "interface", "cluster_cidr", "service_cidr")
@@ -28,6 +30,7 @@ EXAMPLES = """\
   sudo archipel up --k3s /media/usb/k3s --images /media/usb/k3s-airgap-images-amd64.tar.zst
   sudo archipel up --cluster-cidr 10.52.0.0/16 --service-cidr 10.53.0.0/16
   sudo archipel up --bundle /media/usb
+  archipel up --plan --hardening strict
   archipel up --plan"""
 
 
@@ -50,19 +53,13 @@ def parser() -> argparse.ArgumentParser:
         site.add_argument(
             flag, action="append", default=[], choices=COMPONENTS, metavar="NAME", help=f"{what}: {known}"
         )
+    site.add_argument(
+        "--hardening",
+        choices=tuple(Hardening),
+        help="how far the site is hardened (default: standard, or as it is); strict breaks common charts, see --plan",
+    )
     k3s = made.add_argument_group("k3s")
-    k3s.add_argument("--k3s", metavar="FILE|VERSION", help="the k3s to run (default: the one on PATH)")
-    k3s.add_argument(
-        "--images", action="append", default=[], metavar="PATH", help="image archive, or a directory of them"
-    )
-    k3s.add_argument(
-        "--bundle",
-        metavar="FILE|DIRECTORY",
-        help="take k3s, images and objects from this bundle; needs no network",
-    )
-    k3s.add_argument(
-        "--allow-older", action="store_true", help="take the bundle although a newer one was here (audited)"
-    )
+    sources(k3s.add_argument)
     how = made.add_argument_group("how")
     how.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     how.add_argument("--yes", action="store_true", help="ask nothing")
@@ -71,6 +68,18 @@ def parser() -> argparse.ArgumentParser:
         "--timeout", type=seconds, metavar="SECONDS", help="stop watching after this time; the job goes on"
     )
     return made
+
+
+def sources(add: Callable[..., object]) -> None:
+    """Add the options that say where k3s and its images come from, for every command that sets k3s up."""
+    add("--k3s", metavar="FILE|VERSION", help="the k3s to run (default: the one on PATH)")
+    add("--images", action="append", default=[], metavar="PATH", help="image archive, or a directory of them")
+    add(
+        "--bundle",
+        metavar="FILE|DIRECTORY",
+        help="take k3s, images and objects from this bundle; needs no network",
+    )
+    add("--allow-older", action="store_true", help="take the bundle although a newer one was here (audited)")
 
 
 def main(arguments: list[str]) -> int:
@@ -96,11 +105,22 @@ def _up(session: Session) -> int:
     ensure_agent(session, "up")
     asked = Remote(session.client)
     options = wishes(session, asked)
+    if session.interactive and not session.options.yes and session.options.hardening == Hardening.STRICT:
+        _confirm_strict(session, asked)
     if session.interactive and not session.options.yes and not {"interface", "node_ip"} & set(options):
         options |= ask_interface(session, asked)
     return run_job(
         session, Verb.UP, options, timeout=session.options.timeout, wait=not session.options.no_wait
     )
+
+
+def _confirm_strict(session: Session, asked: Reader) -> None:
+    """Say what it breaks, and go on only by a person's word; raise Stop. Nothing to ask where it is so already."""
+    site = _site(asked)
+    if site is not None and site.hardening is Hardening.STRICT:
+        return
+    session.screen.finding(finding("hardening-strict"))
+    command.agreed()
 
 
 def wishes(session: Session, asked: Reader) -> dict[str, Value]:
@@ -113,6 +133,8 @@ def wishes(session: Session, asked: Reader) -> dict[str, Value]:
         options["images"] = [str(there(path)) for path in given.images]
     if given.bundle is not None:
         options |= given_bundle(given.bundle, given.allow_older)
+    if getattr(given, "hardening", None):
+        options["hardening"] = given.hardening
     if given.component or given.no_component:
         options["components"] = _components(session, asked)
     return options
@@ -191,7 +213,7 @@ def show_plan(session: Session, plan: Plan, word: str = "up") -> int:
         mark = screen.mark(Mark.NOW if step.needed else Mark.GOOD)
         tail = f"  {step.said}" if step.said else "" if step.needed else "  nothing to do"
         screen.line(f"{mark} {step.title}{tail}")
-    for finding in plan.findings:
+    for one in plan.findings:
         screen.line()
-        screen.finding(finding)
+        screen.finding(one)
     return Exit.REFUSED if problems else Exit.OK

@@ -20,6 +20,10 @@ from archipel_contract.facts import DiskSpace
 TEMPORARY = ".archipel-"
 CHUNK = 1 << 20
 WRITE_BEHIND = 8 << 20  # bytes after which the kernel is asked to begin writing
+IN_USER_SPACE = "fuse"  # fuse, fuseblk, fuse.NAME
+# What chmod(2) says of a file of one's own where there are no modes: FAT and exFAT by drivers in user space, and FAT that
+# is mounted as another user's.
+WITHOUT_MODES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 
 class SystemDisk:
@@ -33,10 +37,11 @@ class SystemDisk:
         """Whether `path` names anything, a dangling link included."""
         return os.path.lexists(path)
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """Replace `path` by `data` with `mode`, all or nothing."""
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
+        """Replace `path` by `data` with `mode`, all or nothing; with `wipes` overwrite what stood there, which FAT
+        would show to any tool until it needs the room."""
         self.make_directory(path.parent, None)
-        with _replacing(path, mode) as descriptor:
+        with _wiping(path) if wipes else contextlib.nullcontext(), _replacing(path, mode) as descriptor:
             _write_all(descriptor, data)
 
     def copy(self, source: Path, target: Path, mode: int) -> None:
@@ -98,7 +103,8 @@ class SystemDisk:
             if path.parent != path:
                 self.make_directory(path.parent, None)
             path.mkdir(mode=0o755, exist_ok=True)
-            path.chmod(0o755)  # whatever the umask says
+            with _where_modes_are():
+                path.chmod(0o755)  # whatever the umask says
             _sync_directory(path.parent)
         if mode is not None and stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
@@ -118,8 +124,7 @@ class SystemDisk:
         if path.is_file() and not path.is_symlink():
             descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
-                os.fsync(descriptor)
+                _overwrite(descriptor)
             finally:
                 os.close(descriptor)
         self.remove(path)
@@ -235,7 +240,8 @@ def _replacing(path: Path, mode: int) -> Iterator[int]:
     try:
         try:
             yield descriptor
-            os.fchmod(descriptor, mode)
+            with _where_modes_are():
+                os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -245,6 +251,44 @@ def _replacing(path: Path, mode: int) -> Iterator[int]:
             temporary.unlink()
         raise
     _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _where_modes_are() -> Iterator[None]:
+    """Give a new file of ours its mode, or leave it as it was made, for its owner alone, where there are no modes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in WITHOUT_MODES:
+            raise
+
+
+@contextlib.contextmanager
+def _wiping(path: Path) -> Iterator[None]:
+    """Overwrite the file that is at `path` now, once the block has put another one there.
+
+    Only where it has no name left, and the kernel drives the file system: drivers in user space that go by names keep it
+    under another one, and that of FAT then writes into the new file.
+    """
+    if path.exists() and space_of(path).filesystem.startswith(IN_USER_SPACE):
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        yield
+        if os.fstat(descriptor).st_nlink == 0:
+            _overwrite(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _overwrite(descriptor: int) -> None:
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

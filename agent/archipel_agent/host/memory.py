@@ -1,35 +1,15 @@
-"""Gives memory back that was freed: what a start, a job or an enrolment needed once must not stay resident for years.
+"""When the agent gives memory back: what a start, a job or an enrolment needed once must not stay resident for years.
 
-Called by the daemon. glibc keeps freed memory for itself unless it is asked (malloc_trim(3)); other C libraries have no such
-call, and nothing happens.
+Called by the daemon.
 """
 
-import ctypes
-import gc
-import os
 from collections.abc import Callable
-from pathlib import Path
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
+from archipel_contract.memory import give_back, resident
+
 SELDOM_SECONDS = 3600.0  # between two times of giving memory back: it takes as long as several turns
 GROWN_BYTES = 512 << 10  # what orders or a new connection left behind is given back sooner
 GROWN_SECONDS = 60.0
-
-
-def give_back() -> None:
-    """Collect garbage and hand free pages back to the kernel; a few milliseconds."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def resident() -> int:
-    """Return how many bytes are resident now; 0 where the kernel does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 class Tidying:

@@ -76,6 +76,9 @@ def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
     """Return the verbs about files, kernel settings and the clock."""
     return {
         "write": lambda p: disk.write(Path(p["path"]), base64.b64decode(p["data"]), int(p["mode"], 8)),
+        "write-over": lambda p: disk.write(
+            Path(p["path"]), base64.b64decode(p["data"]), int(p["mode"], 8), wipes=True
+        ),
         "link": lambda p: disk.link(Path(p["target"]), Path(p["path"])),
         "copy": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8)),
         "remove": lambda p: disk.remove(Path(p["path"])),

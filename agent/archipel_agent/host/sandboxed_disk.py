@@ -29,13 +29,14 @@ class SandboxedDisk(SystemDisk):
     def _is_own(self, path: Path) -> bool:
         return any(path.is_relative_to(place) for place in self._own)
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """Replace `path` by `data` with `mode`, all or nothing."""
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
+        """Replace `path` by `data` with `mode`, all or nothing; with `wipes` overwrite what stood there."""
         if self._is_own(path):
-            super().write(path, data, mode)
+            super().write(path, data, mode, wipes)
         else:
             encoded = base64.b64encode(data).decode()
-            self._privileged.call("write", path=str(path), data=encoded, mode=f"{mode:o}")
+            verb = "write-over" if wipes else "write"
+            self._privileged.call(verb, path=str(path), data=encoded, mode=f"{mode:o}")
 
     def link(self, target: Path, path: Path) -> None:
         """Make `path` a symbolic link to `target`."""

@@ -160,6 +160,32 @@ def size(path: Path) -> int:
     return path.lstat().st_size
 
 
+def part(path: Path, begin: int, length: int) -> bytes:
+    """Return up to `length` bytes of a file, from `begin` on, never through a link; raise OSError."""
+    with reading(path) as readable:
+        readable.seek(begin)
+        return readable.read(length)
+
+
+def hollow(path: Path, size: int) -> None:
+    """Make a file for root alone whose first `size` bytes are a hole, which takes no room on the disk; raise OSError."""
+    with writing(path) as writable:
+        writable.truncate(size)
+
+
+def filled(path: Path, begin: int) -> int:
+    """Return where the bytes from `begin` on end, or have a hole (lseek(2), SEEK_HOLE); raise OSError."""
+    with reading(path) as readable:
+        if begin >= size(path):
+            return begin
+        return os.lseek(readable.fileno(), begin, os.SEEK_HOLE)
+
+
+def cut(path: Path, length: int) -> None:
+    """Let a file end after `length` bytes; raise OSError."""
+    os.truncate(path, length)
+
+
 def move(source: Path, target: Path) -> None:
     """Bring `source` to `target` on the same file system; two directories become one, any other thing is replaced.
 

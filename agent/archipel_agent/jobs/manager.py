@@ -123,7 +123,7 @@ class JobManager:
     def _emit(self, job: Job, line: str) -> None:
         with self._lock:
             self._sequence += 1
-            secrets = tuple(secret for secret in (self._context.store.value("token"),) if secret)
+            secrets = self._context.store.tokens()
             self._events.append(
                 JobEvent(sequence=self._sequence, job=job, line=redact(line, secrets) if line else "")
             )

@@ -5,8 +5,10 @@ from archipel_agent.checks.base import Evidence, Phase
 from archipel_agent.ports import CommandFailed
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.adoption import Difference
+from archipel_contract.catalogue import finding
 from archipel_contract.findings import Finding, Severity
 from archipel_contract.jobs import Plan, PlannedStep, Verb
+from archipel_contract.site import Hardening
 
 
 def plan_of(story: tuple[Step, ...], context: Context, evidence: Evidence) -> Plan:
@@ -19,8 +21,10 @@ def plan_of(story: tuple[Step, ...], context: Context, evidence: Evidence) -> Pl
     if context.verb is Verb.RESTORE:
         from archipel_agent.steps import restore_plan  # noqa: PLC0415 - an agent at rest does without it
 
-        contents, problems = restore_plan.foresee(context)
-        return Plan(verb=context.verb, steps=steps, findings=problems, backup=contents)
+        seen = restore_plan.foresee(context)
+        return Plan(
+            verb=context.verb, steps=steps, findings=seen.problems, backup=seen.contents, drift=seen.drift
+        )
     return Plan(verb=context.verb, steps=steps, findings=_findings(context, evidence), drift=drift)
 
 
@@ -51,13 +55,22 @@ def _refused_adoption(context: Context) -> tuple[Finding, ...]:
 def _findings(context: Context, evidence: Evidence) -> tuple[Finding, ...]:
     if context.verb is Verb.UP:
         found = registry.look_all(evidence, Phase.PREFLIGHT)
-        return tuple(one for result in found for one in result.findings if one.severity is not Severity.HINT)
+        told = tuple(one for result in found for one in result.findings if one.severity is not Severity.HINT)
+        return (*told, *_of_a_wish(context, evidence))
     if context.verb is Verb.ADOPT:
         return _refused_adoption(context)
     if context.verb is Verb.FIX:
         found = registry.look_all(evidence, Phase.RUNTIME if evidence.site else Phase.PREFLIGHT)
         return tuple(one for one in registry.findings(found) if one.code == context.options.code)
     return ()
+
+
+def _of_a_wish(context: Context, evidence: Evidence) -> tuple[Finding, ...]:
+    """Return what a stricter site will break; nothing where it is one already."""
+    if context.options.hardening != Hardening.STRICT:
+        return ()
+    is_already = evidence.site is not None and evidence.site.hardening is Hardening.STRICT
+    return () if is_already else (finding("hardening-strict"),)
 
 
 def _planned(step: Step, context: Context) -> PlannedStep:

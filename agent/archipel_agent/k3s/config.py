@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from archipel_agent.paths import Paths
-from archipel_contract.site import COMPONENTS, SiteDocument
+from archipel_agent.k3s.policies import manifest
+from archipel_agent.paths import Paths, agent_token_file, policies_file
+from archipel_contract.site import COMPONENTS, Hardening, SiteDocument
 
 # Kubelet refuses to start with protect-kernel-defaults unless these hold (kubernetes pkg/kubelet/cm,
 # setupKernelTunables); the k3s hardening guide names the first four.
@@ -73,7 +74,9 @@ OF_THE_SITE = frozenset(
 WITHOUT_IDENTITY = ("default", "kube-node-lease", "kube-public")
 
 # Admission from the first start: namespaces created later inherit it, pods that run already are never re-examined.
-# Enforcing `baseline` and warning for `restricted` is what SCS asks (scs-0217) without breaking common charts.
+# Enforcing `baseline` and warning for `restricted` is what SCS asks (scs-0217) without breaking common charts; the guide's
+# own sample enforces `restricted`, which a site may wish for.
+ENFORCED: Mapping[Hardening, str] = {Hardening.STANDARD: "baseline", Hardening.STRICT: "restricted"}
 ADMISSION = """\
 apiVersion: apiserver.config.k8s.io/v1
 kind: AdmissionConfiguration
@@ -83,7 +86,7 @@ plugins:
       apiVersion: pod-security.admission.config.k8s.io/v1
       kind: PodSecurityConfiguration
       defaults:
-        enforce: "baseline"
+        enforce: "$ENFORCED"
         enforce-version: "latest"
         audit: "restricted"
         audit-version: "latest"
@@ -130,6 +133,11 @@ def accounts_text() -> str:
     return "# Written by Archipel.\n" + "---\n".join(made)
 
 
+def admission_text(hardening: Hardening) -> str:
+    """Return the rules of admission for pods and events."""
+    return ADMISSION.replace("$ENFORCED", ENFORCED[hardening])
+
+
 def hardened(values: Mapping[str, object]) -> dict[str, str]:
     """Return what of `config_values` hardens, flat: arguments of the parts of k3s by their own names."""
     found: dict[str, str] = {}
@@ -142,8 +150,9 @@ def hardened(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def cluster_dns(service_cidr: str) -> str:
-    """Return the address of cluster DNS: the tenth of the service network, as k3s itself would choose."""
-    return str(ipaddress.ip_network(service_cidr)[10])
+    """Return the address of cluster DNS: the tenth of the service network, as k3s itself would choose; of the
+    first one where a cluster speaks both IPv4 and IPv6."""
+    return str(ipaddress.ip_network(service_cidr.partition(",")[0])[10])
 
 
 def config_values(site: SiteDocument, node_id: str, token: str, paths: Paths) -> dict[str, object]:
@@ -159,6 +168,7 @@ def config_values(site: SiteDocument, node_id: str, token: str, paths: Paths) ->
         "service-cidr": site.network.service_cidr,
         "cluster-dns": cluster_dns(site.network.service_cidr),
         "token": token,
+        "agent-token-file": str(agent_token_file(paths)),
         "write-kubeconfig-mode": "0600",
         "secrets-encryption": True,
         "protect-kernel-defaults": True,
@@ -190,18 +200,29 @@ def config_values(site: SiteDocument, node_id: str, token: str, paths: Paths) ->
     }
 
 
-def k3s_files(site: SiteDocument, node_id: str, token: str, paths: Paths) -> dict[Path, tuple[bytes, int]]:
-    """Return every file to write for k3s with its mode."""
+def k3s_files(
+    site: SiteDocument, node_id: str, token: str, paths: Paths, agent_token: str = ""
+) -> dict[Path, tuple[bytes, int]]:
+    """Return every file to write for k3s with its mode.
+
+    A site that was made by an earlier version has no `agent_token`, and gets none (see `steps.settle`).
+    """
     values = config_values(site, node_id, token, paths)
+    own: dict[Path, tuple[bytes, int]] = {}
+    if agent_token:
+        own[agent_token_file(paths)] = (f"{agent_token}\n".encode(), PRIVATE)
+    else:
+        del values["agent-token-file"]
     head = (
         f"# Written by Archipel for site {site.site_id}, generation {site.generation}; the next `archipel up` writes it\n"
         "# again. Put additions into config.yaml.d/, which is yours.\n"
     )
-    return {
+    return own | {
         paths.k3s_config: ((head + yaml_text(values)).encode(), PRIVATE),
-        paths.k3s_settings / "admission.yaml": (ADMISSION.encode(), PRIVATE),
+        paths.k3s_settings / "admission.yaml": (admission_text(site.hardening).encode(), PRIVATE),
         paths.k3s_settings / "audit-policy.yaml": (AUDIT_POLICY.encode(), PRIVATE),
         paths.k3s_data / "server/manifests/archipel-accounts.yaml": (accounts_text().encode(), PRIVATE),
+        policies_file(paths): (manifest(site).encode(), PRIVATE),
         paths.k3s_data / "agent/etc/kubelet.conf.d/50-archipel.conf": (KUBELET.encode(), PRIVATE),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archipel_agent.k3s.config import KERNEL_SETTINGS, OF_THE_SITE, config_values
 from archipel_agent.k3s.existing import Arguments, disabled
-from archipel_agent.paths import Paths
+from archipel_agent.paths import Paths, policies_file
 from archipel_contract.adoption import Difference, Later
 from archipel_contract.site import COMPONENTS, DEFAULT_COMPONENTS, Network, SiteDocument
 
@@ -24,7 +24,10 @@ MEANS: Mapping[str, str] = {
     "disable": "these parts of k3s run here; traefik and servicelb listen on ports 80 and 443 of the machine",
     "secrets-encryption": "Secrets lie readable in the datastore, and in every copy of the disk",
     "protect-kernel-defaults": "kubelet starts also on a kernel that is not set up for it",
+    "agent-token-file": "whoever may join an agent may join as a server too, and read everything",
     "write-kubeconfig-mode": "who may read the file is the cluster's administrator",
+    "kube-apiserver-arg: admission-control-config-file": "pods may do to this machine whatever they ask for; with it, "
+    "those beyond the profile `baseline` are refused when they are made anew, outside of kube-system",
     "datastore-endpoint": "the cluster's data is not on this machine; looking after it is not Archipel's",
 }
 HARDENS = "part of the hardening that Archipel sets up"
@@ -42,6 +45,7 @@ class Ground:
     unit: str | None
     wanted_unit: str
     has_accounts: bool
+    has_policies: bool
     has_kubelet_file: bool
 
 
@@ -66,7 +70,7 @@ def line(one: Difference) -> str:
 
 def _settings(site: SiteDocument, given: Arguments, paths: Paths) -> Iterator[Difference]:
     for key, value in config_values(site, site.nodes[0].node_id, "", paths).items():
-        if key == "token":
+        if key == "token" or (key == "agent-token-file" and _has_agent_token(given)):
             continue
         if key == "disable":
             yield from _components(given)
@@ -82,6 +86,10 @@ def _settings(site: SiteDocument, given: Arguments, paths: Paths) -> Iterator[Di
                 means=MEANS.get(key, HARDENS),
                 later=Later.RESTART,
             )
+
+
+def _has_agent_token(given: Arguments) -> bool:
+    return any(any(given.get(key, ())) for key in ("agent-token", "agent-token-file"))
 
 
 def _of_the_site(key: str, value: str, given: Arguments) -> Iterator[Difference]:
@@ -122,9 +130,13 @@ def _arguments(key: str, wanted: list[str], said: tuple[str, ...]) -> Iterator[D
                 name=f"{key}: {name}",
                 present=present.get(name, ""),
                 wanted=value,
-                means=HARDENS,
+                means=MEANS.get(f"{key}: {name}", HARDENS),
                 later=Later.RESTART,
             )
+    for name in sorted(present.keys() - {item.partition("=")[0] for item in wanted}):
+        yield Difference(
+            name=f"{key}: {name}", present=present[name], wanted="", means=THEIRS, later=Later.RESTART
+        )
 
 
 def _theirs(given: Arguments, site: SiteDocument, paths: Paths) -> Iterator[Difference]:
@@ -172,6 +184,14 @@ def _files(ground: Ground, paths: Paths) -> Iterator[Difference]:
             present="",
             wanted="a file",
             means="pods that ask for no identity get that of their namespace",
+            later=Later.NOW,
+        )
+    if not ground.has_policies:
+        yield Difference(
+            name=str(policies_file(paths)),
+            present="",
+            wanted="a file",
+            means="every pod reaches every port of the pods in kube-system",
             later=Later.NOW,
         )
 

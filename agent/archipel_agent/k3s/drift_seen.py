@@ -6,7 +6,7 @@ from archipel_agent.k3s import drift, existing
 from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_agent.k3s.drift import Ground
 from archipel_agent.k3s.unit import k3s_unit
-from archipel_agent.paths import Paths
+from archipel_agent.paths import Paths, policies_file
 from archipel_agent.ports import Ports
 from archipel_contract.adoption import Difference
 from archipel_contract.site import SiteDocument
@@ -21,6 +21,7 @@ def seen(ports: Ports, paths: Paths, site: SiteDocument) -> tuple[Difference, ..
         unit=disk.read(paths.k3s_unit).decode(errors="replace") if disk.exists(paths.k3s_unit) else None,
         wanted_unit=ours.unit,
         has_accounts=disk.exists(paths.k3s_data / "server/manifests/archipel-accounts.yaml"),
+        has_policies=disk.exists(policies_file(paths)),
         has_kubelet_file=disk.exists(paths.k3s_data / "agent/etc/kubelet.conf.d/50-archipel.conf"),
     )
     return drift.differences(site, existing.arguments(ports, paths), ground, paths)

@@ -40,7 +40,7 @@ def objects() -> tuple[tuple[str, dict[str, Any]], ...]:
         {"apiGroups": ["apps"], "resources": [*WORKLOADS, "replicasets"], "verbs": READ},
         {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": READ},
         {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": READ},
-        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "networkpolicies"], "verbs": READ},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READ},
         {"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": READ},
         {"nonResourceURLs": ["/readyz", "/livez", "/version"], "verbs": ["get"]},

@@ -19,7 +19,9 @@ from archipel_contract.link.messages import TYPE_OF, Ack, Ask, EpochAck, GapReas
 
 AWAY_FACTOR = 3  # a controller that said it is away says so when it is back; asking is for what got lost
 LEAST_WAIT = 0.05  # a few messages at a time rather than a wake-up for each
-CONFIRM_SECONDS = 60.0  # a node that dials in says its state's hash in each hello, and hangs up before this
+# A node that dials in says its state's hash in each hello, and has mostly said its samples by then. Longer, and a node with
+# many points would be heard for all that time while the word on its health grew old.
+CONFIRM_SECONDS = 10.0
 LANES = (Lane.RESULT, Lane.EVENT, Lane.METRIC)
 
 

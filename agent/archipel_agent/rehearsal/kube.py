@@ -112,6 +112,9 @@ class SimulatedKubeApi:
             listed = kubelists.listed(place, run, datastore, self._world)
             listed["metadata"]["resourceVersion"] = self._versions.of(place, listed["items"])
             return reply(200, listed)
+        if method == "GET" and kubelists.POLICY in place:
+            policy = kubelists.policy(self._world, place)
+            return reply(200, policy) if policy else failure(404, "NotFound", f"{place} not found")
         return kubeobjects.handled(datastore, self._world.clock, method, (place, query), sent)
 
     def _credentials(self) -> _Caller | None:
@@ -131,7 +134,8 @@ class SimulatedKubeApi:
         if base64.b64decode(secret.get("data", {}).get("token", "")).decode() != caller.token:
             return failure(401, "Unauthorized", "Unauthorized")
         place = path.partition("?")[0]
-        if method == "GET" and (place in READABLE or place.rpartition("/")[2] in MAY_READ):
+        readable = place in READABLE or place.rpartition("/")[2] in MAY_READ or kubelists.POLICY in place
+        if method == "GET" and readable:
             return None
         who = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
         verb = {"PATCH": "patch", "DELETE": "delete", "GET": "get"}.get(method, method.lower())

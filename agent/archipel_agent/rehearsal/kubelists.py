@@ -1,14 +1,18 @@
 """The lists of the simulated API: its one node, and the core pods as they come up, recorded; and namespaces."""
 
 import copy
+import json
 from typing import Any
 
+from archipel_agent.k3s.policies import path_of
+from archipel_agent.paths import policies_file
 from archipel_agent.rehearsal import kubeobjects, recordings
 from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.life import NODE_READY, PODS_READY, PROBE_SECONDS, REGISTERED, Run
 from archipel_agent.rehearsal.world import SimulatedWorld
 
 LISTS = ("/api/v1/nodes", "/api/v1/pods", "/api/v1/events", "/api/v1/namespaces", "/api/v1/services")
+POLICY = "/networkpolicies/"
 KINDS = {"nodes": "NodeList", "pods": "PodList"}
 
 # The component of config.yaml's `disable` behind each recorded pod.
@@ -40,6 +44,14 @@ def listed(path: str, run: Run, datastore: Datastore, world: SimulatedWorld) -> 
     elif kind == "pods":
         found = _pods(run, datastore, world)
     return {"kind": KINDS.get(kind, "List"), "apiVersion": "v1", "metadata": {}, "items": found}
+
+
+def policy(world: SimulatedWorld, place: str) -> dict[str, Any] | None:
+    """Return the network policy at `place`, as k3s has applied it from its manifest; None where there is none."""
+    path = policies_file(world.paths)
+    text = world.disk.read(path).decode() if world.disk.exists(path) else ""
+    made = (json.loads(one) for one in text.split("---\n")[1:])
+    return next((one for one in made if path_of(one) == place), None)
 
 
 def _nodes(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[str, Any]]:

@@ -109,8 +109,8 @@ class MemoryDisk(MemoryFiles):
         """Forget what does not outlive a boot."""
         self.remove_tree(runtime)
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """See ports.Disk."""
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
+        """See ports.Disk: nothing is left of what stood there, asked for or not."""
         self._put(path, Entry(mode, data))
 
     def copy(self, source: Path, target: Path, mode: int) -> None:

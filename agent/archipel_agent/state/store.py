@@ -42,6 +42,10 @@ class Store:
                 else:
                     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def tokens(self) -> tuple[str, ...]:
+        """Return the tokens to join the site with, for taking them out of whatever is shown."""
+        return tuple(found for name in ("token", "agent_token") if (found := self.value(name)))
+
     def site(self, which: str = "current") -> SiteDocument | None:
         """Return the site document `current`, `desired` or `rollback`; None before there is one."""
         body = self.value(f"site_{which}")

@@ -16,6 +16,8 @@ from archipel_contract.catalogue import finding
 from archipel_contract.jobs import Verb
 from archipel_contract.trust.sealing import RecipientInvalid, RecoveryKeyInvalid, secrets_in
 
+APART = "backup_apart"  # the directory for backups that was another file system than the state's
+
 
 def workplace(paths: Paths) -> Path:
     """Return where a backup is made ready, on the disk of the state; only root may look into it."""
@@ -32,6 +34,27 @@ def tidy(context: Context) -> None:
 def place(context: Context) -> str:
     """Return the text of the target: that of this job, or that of the settings."""
     return context.options.to or context.settings.backup_to
+
+
+def require_apart(context: Context) -> None:
+    """Raise StepFailed where the place was another file system than the state's when last looked at, and is not any more.
+
+    Then the stick is out, and the directory it was mounted at would take the backup onto the disk it is to outlive.
+    """
+    where, disk, store = place(context), context.ports.disk, context.store
+    if not where.startswith("/") or not disk.exists(Path(where)):
+        return  # the target says what is wrong
+    with explained(context):
+        there, own = disk.space(Path(where)), disk.space(context.paths.state)
+    is_apart, was_apart = (
+        (there.device, there.filesystem) != (own.device, own.filesystem),
+        store.value(APART) == where,
+    )
+    if is_apart and not was_apart:
+        store.keep(**{APART: where})
+    if was_apart and not is_apart:
+        said = f"nothing is mounted at {where}: it is on this machine's own disk now, and was not before"
+        raise failed(context, "backup-target-away", said)
 
 
 def target_of(context: Context, where: str) -> BackupTarget:

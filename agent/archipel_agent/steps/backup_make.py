@@ -17,10 +17,11 @@ from archipel_agent.backup.manifest import (
     read_name,
 )
 from archipel_agent.backup.packing import Piece
+from archipel_agent.backup.targets import BackupTarget
 from archipel_agent.host import tree
 from archipel_agent.host.clock import text
 from archipel_agent.state import datastore
-from archipel_agent.steps.adopt_common import refused
+from archipel_agent.steps import backup_adopted
 from archipel_agent.steps.backup_common import (
     explained,
     failed,
@@ -28,6 +29,7 @@ from archipel_agent.steps.backup_common import (
     place,
     recipients_of,
     refusing,
+    require_apart,
     target_of,
     tidy,
     workplace,
@@ -35,6 +37,7 @@ from archipel_agent.steps.backup_common import (
 from archipel_agent.steps.base import Context, Step
 from archipel_contract import __version__, wire
 from archipel_contract.facts import ClockQuality
+from archipel_contract.site import SiteDocument
 from archipel_contract.trust import sealing
 
 UNDER_WAY = "backup_under_way"  # sequence and when it began; forgotten when the backup has arrived
@@ -52,10 +55,13 @@ def _look(context: Context) -> str:
     recipients = recipients_of(context)
     site = context.store.site()
     kind = collecting.datastore_kind(context.paths)
+    if site is not None and site.adopted:
+        backup_adopted.look(context)
     if site is None or kind is None:
         raise failed(context, "backup-nothing", "this machine is not a site, or has no data yet")
     if not place(context):
         raise failed(context, "backup-no-target", "no place for backups is set")
+    require_apart(context)
     target = target_of(context, place(context))
     with explained(context):
         there = of_site(target.stored(), site.site_id)
@@ -94,9 +100,13 @@ def copy_of_datastore(context: Context) -> Path:
 
 def sealed_file(context: Context) -> Path:
     """Return the sealed backup before it is sent."""
+    return workplace(context.paths) / name_of(_site(context).site_id, under_way(context)[0])
+
+
+def _site(context: Context) -> SiteDocument:
     site = context.store.site()
     assert site is not None  # `look` has seen it
-    return workplace(context.paths) / name_of(site.site_id, under_way(context)[0])
+    return site
 
 
 def copy_datastore(context: Context) -> str:
@@ -127,6 +137,8 @@ def _snapshot(context: Context) -> str:
     name = f"archipel-{under_way(context)[0]}"
     k3s = str(context.site().k3s.path)
     argv = [k3s, "etcd-snapshot", "save", "--name", name, "--data-dir", str(context.paths.k3s_data)]
+    # Whatever this k3s' own settings say of its snapshots: this one stays here, and as etcd wrote it.
+    argv += ["--etcd-s3=false", "--etcd-snapshot-compress=false"]
     context.ports.runner.run(argv, timeout=SNAPSHOT_SECONDS)
     directory = context.paths.k3s_data / "server/db/snapshots"
     made = [one for one in context.ports.disk.names(directory) if one.startswith(f"{name}-")]
@@ -145,13 +157,14 @@ def seal(context: Context) -> str:
     file = sealed_file(context)
     partial = file.with_name(f"{file.name}.part")
     with explained(context):
-        collected = collecting.collect(context.paths)
+        collected = collecting.collect(context.paths, adopted=_site(context).adopted)
         with_volumes = context.settings.backup_volumes == "on"
         volumes = collecting.volumes(context.paths) if with_volumes else ()
         manifest, pieces = _content(context, collected, volumes)
         try:
             with tree.writing(partial) as sealed:
                 stream = _watched(context, packing.stream(manifest, pieces, written), written, manifest.size)
+                stream = _fitting(target_of(context, place(context)), partial, stream)
                 sealing.seal(stream, sealed, recipients_of(context).all)
         except sealing.RecipientInvalid as error:
             raise failed(context, "backup-no-recipients", str(error)) from error
@@ -165,12 +178,11 @@ def seal(context: Context) -> str:
 def _content(
     context: Context, collected: Collected, volumes: tuple[Volume, ...]
 ) -> tuple[Manifest, Iterator[Piece]]:
-    site, facts = context.store.site(), context.ports.machine.facts()
-    assert site is not None  # `look` has seen it
+    known, facts = _site(context), context.ports.machine.facts()
+    found = backup_adopted.look(context) if known.adopted else None
+    site = backup_adopted.document(known, found) if found is not None else known
     kind = collecting.datastore_kind(context.paths) or ""
-    own = packing.of_bytes(
-        SITE, wire.to_json(SiteRecord(document=site, token=context.store.value("token") or ""))
-    )
+    own = packing.of_bytes(SITE, wire.to_json(_record(context, site)))
     copied = copy_of_datastore(context)
     store = collecting.file_piece(copied, _datastore_name(context, kind))
     sequence, at = under_way(context)
@@ -185,7 +197,7 @@ def _content(
         if context.ports.machine.clock_synchronized()
         else ClockQuality.UNKNOWN,
         agent_version=__version__,
-        k3s_version=site.k3s.version,
+        k3s_version=found.version if found is not None else site.k3s.version,
         architecture=facts.architecture,
         datastore=kind,
         members=(
@@ -194,7 +206,9 @@ def _content(
             *collected.members,
         ),
         volumes=volumes,
-        left_out=collected.left_out,
+        left_out=collected.left_out
+        + (backup_adopted.left_out(found, context.paths) if found is not None else ()),
+        adopted=backup_adopted.described(found) if found is not None else None,
     )
 
     def pieces() -> Iterator[Piece]:
@@ -203,6 +217,16 @@ def _content(
             yield from collecting.volume_pieces(context.paths)
 
     return manifest, pieces()
+
+
+def _record(context: Context, site: SiteDocument) -> SiteRecord:
+    store = context.store
+    if site.adopted:
+        token = backup_adopted.token(context)
+        agent_token = backup_adopted.agent_token(context, token)
+    else:
+        token, agent_token = store.value("token") or "", store.value("agent_token") or ""
+    return SiteRecord(document=site, token=token, agent_token=agent_token)
 
 
 def _datastore_name(context: Context, kind: str) -> str:
@@ -217,6 +241,15 @@ def _watched(
         if number % 64 == 0:
             context.progress.waiting_for(f"{written.size >> 20} of {size >> 20} MB")
             context.ports.clock.wait(0.0)  # ends it when the job is asked to stop
+        yield part
+
+
+def _fitting(target: BackupTarget, file: Path, stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the stream until what was sealed of it is more than its target takes, and raise TargetFailed there: nobody
+    waits for the end of a backup that has no place."""
+    for number, part in enumerate(stream):
+        if number % 256 == 0:
+            target.require(tree.size(file))
         yield part
 
 
@@ -239,7 +272,7 @@ def is_sealed(context: Context) -> str | None:
     return f"{tree.size(file) >> 10} KB" if context.ports.disk.exists(file) else None
 
 
-LOOK = refused(Step(slug="backup-look", title="Look whether a backup can be made", run=look, undo=forget))
+LOOK = Step(slug="backup-look", title="Look whether a backup can be made", run=look, undo=forget)
 DATASTORE = Step(
     slug="backup-datastore", title="Copy the datastore", check=is_sealed, run=copy_datastore, undo=forget
 )

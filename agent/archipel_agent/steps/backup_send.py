@@ -4,7 +4,15 @@ from datetime import datetime
 
 from archipel_agent.backup import record, thinning
 from archipel_agent.host import tree
-from archipel_agent.steps.backup_common import explained, failed, of_site, place, recipients_of, target_of
+from archipel_agent.steps.backup_common import (
+    explained,
+    failed,
+    of_site,
+    place,
+    recipients_of,
+    require_apart,
+    target_of,
+)
 from archipel_agent.steps.backup_make import UNDER_WAY, forget, sealed_file, under_way
 from archipel_agent.steps.base import Context, Step
 from archipel_contract.facts import ClockQuality
@@ -15,6 +23,7 @@ def send(context: Context) -> str:
     file = sealed_file(context)
     size = tree.size(file)
     context.progress.waiting_for(f"{size >> 10} KB to reach {place(context)}")
+    require_apart(context)
     with explained(context):
         target = target_of(context, place(context))
         target.put(file, file.name)

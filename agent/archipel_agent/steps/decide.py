@@ -15,6 +15,7 @@ from archipel_contract.names import NameInvalid, checked_node_name, proposed_nod
 from archipel_contract.site import (
     DEFAULT_COMPONENTS,
     Desired,
+    Hardening,
     K3sBinary,
     Network,
     NodeSpec,
@@ -65,6 +66,7 @@ def settle(
         network=network,
         k3s=K3sBinary(path="", version="", sha256=""),
         nodes=(NodeSpec(node_id=node_id, node_name=_checked(name), role=Role.SERVER),),
+        hardening=Hardening(options.hardening or Hardening.STANDARD),
         components=DEFAULT_COMPONENTS if options.components is None else options.components,
     )
 
@@ -86,6 +88,7 @@ def _again(options: Options, before: SiteDocument) -> SiteDocument:
     }
     if before.adopted:
         asked_for = " ".join(sorted(options.components or ()))
+        fixed["--hardening"] = (options.hardening, before.hardening)
         fixed["--component"] = (asked_for, " ".join(sorted(before.components)))
     for option, (asked, kept) in fixed.items():
         if asked and asked != kept:
@@ -93,6 +96,7 @@ def _again(options: Options, before: SiteDocument) -> SiteDocument:
     return replace(
         before,
         name=options.name or before.name,
+        hardening=Hardening(options.hardening or before.hardening),
         components=before.components if options.components is None else options.components,
         desired=Desired.RUNNING,
     )

@@ -23,6 +23,9 @@ from archipel_contract.findings import Finding
 APPLY = "application/apply-patch+yaml"
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.1
+GOING = b"being terminated"  # how the API refuses content for a namespace that is deleted (Kubernetes, NamespaceLifecycle)
+GOING_SECONDS = 60.0
+GOING_POLL_SECONDS = 0.5
 
 
 def identity_file(paths: Paths) -> Path:
@@ -81,15 +84,30 @@ def make(ports: Ports, paths: Paths) -> None:
 
 
 def _made(ports: Ports) -> dict[str, str]:
-    for path, body in objects():
-        reply = ports.kube.request("PATCH", apply_path(path), apply_body(body), APPLY)
-        if reply.status not in (200, 201):
-            raise StepFailed(_refused(path, reply.status, reply.body))
+    _apply(ports)
     secret = _token(ports)
     return {
         "token": base64.b64decode(secret["token"]).decode(),
         "ca": base64.b64decode(secret["ca.crt"]).decode(),
     }
+
+
+def _apply(ports: Ports) -> None:
+    """Make the objects, namespace first; one that an earlier `leave` or `remove` took away may only be going yet."""
+    clock = ports.clock
+    deadline = clock.monotonic() + GOING_SECONDS
+    is_going = False
+    while True:
+        for path, body in objects():
+            reply = ports.kube.request("PATCH", apply_path(path), apply_body(body), APPLY)
+            if reply.status not in (200, 201):
+                break
+        else:
+            return
+        is_going = GOING in reply.body or (is_going and reply.status == 404)  # and then it is gone
+        if not is_going or clock.monotonic() >= deadline:
+            raise StepFailed(_refused(path, reply.status, reply.body))
+        clock.wait(GOING_POLL_SECONDS)
 
 
 def _token(ports: Ports) -> dict[str, str]:

@@ -13,7 +13,8 @@ def archives(context: Context) -> tuple[Path, ...]:
     found: list[Path] = []
     for text in context.options.images:
         path = Path(text)
-        names = context.ports.disk.names(path)
+        # A Mac lays a `._NAME` beside each file it copies onto a stick: that is no archive.
+        names = [name for name in context.ports.disk.names(path) if not name.startswith(".")]
         inside = [path / name for name in names if name.endswith(ENDINGS)]
         if not context.ports.disk.exists(path) or (not inside and not path.name.endswith(ENDINGS)):
             raise StepFailed(finding("images-not-found", path=text), refused=True)

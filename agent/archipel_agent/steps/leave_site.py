@@ -7,7 +7,7 @@ from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_agent.steps.start import RESTART_FLAG
 from archipel_contract.catalogue import finding
 
-OF_THE_SITE = ("token", "stood_before", "was_stopped", "healing", "healing_stopped")
+OF_THE_SITE = ("token", "agent_token", "stood_before", "was_stopped", "healing", "healing_stopped")
 
 
 def check(context: Context) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from archipel_agent.checks.base import Wishes
 from archipel_contract.jobs import Verb
 from archipel_contract.names import NameInvalid, checked_node_name
-from archipel_contract.site import COMPONENTS
+from archipel_contract.site import COMPONENTS, Hardening
 
 REMOVALS = ("agent-only", "keep-data", "everything")
 FIREWALLS = ("on", "keep", "off")
@@ -38,6 +38,7 @@ class Options:
     bundle: str = ""  # of `up` and `import`: a file, or a directory of them
     allow_older: bool = False  # take a bundle although a newer one was here
     components: tuple[str, ...] | None = None
+    hardening: str = ""  # of `up`: standard or strict
     what: str = ""  # of `remove` and `firewall`
     code: str = ""  # of `fix`
     undo: bool = False  # of `fix`: take the repair back
@@ -48,6 +49,7 @@ class Options:
     site: str = ""  # of `drill` and `restore`: whose backup, where a target has several sites'
     key_file: str = ""  # of `drill` and `restore`: where the secret recovery key is
     aside: bool = False  # of `restore`: move a site that lives here aside
+    drop_settings: bool = False  # of `restore`: go without what of an adopted k3s' settings cannot go along
 
     @property
     def wishes(self) -> Wishes:
@@ -73,6 +75,7 @@ OF_VERB: Mapping[Verb, frozenset[str]] = {
             "k3s",
             "images",
             "components",
+            "hardening",
             "bundle",
             "allow_older",
         ]
@@ -93,6 +96,7 @@ OF_VERB: Mapping[Verb, frozenset[str]] = {
             "site",
             "key_file",
             "aside",
+            "drop_settings",
             "node_ip",
             "interface",
             "k3s",
@@ -175,6 +179,7 @@ def _display_name(value: str) -> None:
 RULES: Mapping[str, Callable[[str], object]] = {
     "name": _display_name,
     "node_name": _node_name,
+    "hardening": Hardening,
     "node_ip": ipaddress.IPv4Address,
     "cluster_cidr": _network,
     "service_cidr": _network,
@@ -183,6 +188,7 @@ RULES: Mapping[str, Callable[[str], object]] = {
 # How a value that is not a plain text is read.
 KINDS: Mapping[str, Callable[[str, object], object]] = {
     "aside": _yes,
+    "drop_settings": _yes,
     "images": _list,
     "components": _list,
     "free": _list,

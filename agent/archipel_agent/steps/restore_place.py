@@ -84,7 +84,13 @@ def settle_document(context: Context) -> str:
         places = (context.paths.k3s_settings, context.paths.k3s_data)
         standing = [str(path) for place in places for path in context.ports.disk.files(place)]
         store.keep(**{STOOD_BEFORE: json.dumps(standing)})
-    store.keep(token=restored.token, restore_token_before=store.value("token"))
+    if store.value("restore_token_before") is None:  # else a cut came right after these were kept
+        store.keep(
+            token=restored.token,
+            agent_token=restored.agent_token or None,
+            restore_token_before=store.value("token"),
+            restore_agent_token_before=store.value("agent_token"),
+        )
     store.keep_site(document, "desired")
     return f"node {document.nodes[0].node_name} at {document.network.node_ip} on {document.network.interface}"
 
@@ -106,6 +112,7 @@ def at_home(context: Context, restored: SiteDocument) -> SiteDocument:
         restored,
         network=replace(restored.network, node_ip=here.node_ip, interface=here.interface),
         nodes=(node,),
+        adopted=False,  # on this machine Archipel sets k3s up, whoever did it on the old one
         desired=Desired.RUNNING,
         k3s=before.k3s if before is not None else K3sBinary(path="", version="", sha256=""),
     )
@@ -130,7 +137,9 @@ def unsettle(context: Context) -> None:
     else:
         context.store.keep_site(None, "desired")
         context.store.keep(token=before or context.store.value("token"), **{WAS_STOPPED: None})
-    context.store.keep(restore_token_before=None)
+        if before is not None:
+            context.store.keep(agent_token=context.store.value("restore_agent_token_before"))
+    context.store.keep(restore_token_before=None, restore_agent_token_before=None)
 
 
 def is_placed(context: Context) -> str | None:
@@ -270,6 +279,7 @@ def note(context: Context) -> str:
     store.keep(
         **{record.SEQUENCE: str(number), READ: None, ASIDE: None, PLACED: None, RESET: None},
         restore_token_before=None,
+        restore_agent_token_before=None,
     )
     return said
 

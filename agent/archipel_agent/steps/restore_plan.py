@@ -1,26 +1,39 @@
 """What a restore would meet, for `restore --plan`: the backup is opened with its key, and nothing is laid out or changed.
 
 Called by `jobs.planning`. Only the beginning is read, so that an answer comes at once; a backup that lies at a server is
-fetched for it, and removed again.
+fetched only as far as that.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from archipel_agent.backup import unpacking
 from archipel_agent.backup.manifest import Manifest
-from archipel_agent.host import tree
 from archipel_agent.steps.backup_common import explained, secrets_of
-from archipel_agent.steps.backup_source import forget_fetched, in_place
+from archipel_agent.steps.backup_source import forget_fetched, looked_into
 from archipel_agent.steps.base import Context, StepFailed
+from archipel_agent.steps.restore_adopted import differences
 from archipel_agent.steps.restore_read import accept, look, version_here
+from archipel_contract.adoption import Difference
 from archipel_contract.findings import Finding
 from archipel_contract.jobs import BackupContents
 
 
-def foresee(context: Context) -> tuple[BackupContents | None, tuple[Finding, ...]]:
-    """Return what the backup says of itself, None where it cannot be opened, and for what the restore would be refused."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What the backup says of itself, None where it cannot be opened; for what the restore would be refused; and which
+    settings of an adopted k3s become others."""
+
+    contents: BackupContents | None = None
+    problems: tuple[Finding, ...] = ()
+    drift: tuple[Difference, ...] = ()
+
+
+def foresee(context: Context) -> Foreseen:
+    """Look at the beginning of the backup and return what a restore would meet."""
     problems: list[Finding] = []
-    contents = None
+    contents: BackupContents | None = None
+    drift: tuple[Difference, ...] = ()
     try:
         look(context)
     except StepFailed as refused:
@@ -29,17 +42,18 @@ def foresee(context: Context) -> tuple[BackupContents | None, tuple[Finding, ...
         manifest = _manifest(context)
         contents = _contents(context, manifest)
         with explained(context):
+            drift = differences(context, manifest)
             accept(context, manifest)
     except StepFailed as refused:
         if refused.finding not in problems:
             problems.append(refused.finding)
-    return contents, tuple(problems)
+    return Foreseen(contents=contents, problems=tuple(problems), drift=drift)
 
 
 def _manifest(context: Context) -> Manifest:
     secrets = secrets_of(context)
     try:
-        with explained(context), tree.reading(in_place(context)) as sealed:
+        with explained(context), looked_into(context) as sealed:
             return unpacking.glance(sealed, secrets)
     finally:
         forget_fetched(context)

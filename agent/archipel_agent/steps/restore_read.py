@@ -11,7 +11,7 @@ from archipel_agent.backup.manifest import BackupUnusable, Manifest, SiteRecord
 from archipel_agent.k3s import parse
 from archipel_agent.paths import Paths
 from archipel_agent.ports import CommandFailed
-from archipel_agent.steps import source
+from archipel_agent.steps import restore_adopted, source
 from archipel_agent.steps.adopt_common import refused
 from archipel_agent.steps.backup_common import failed, refusing, secrets_of
 from archipel_agent.steps.backup_source import Told, fetched, forget_fetched, lay_out
@@ -88,6 +88,8 @@ def run(context: Context) -> str:
     assert laying.record is not None  # lay_out has seen it
     if laying.record.document.site_id != manifest.site_id or not laying.record.token:
         raise failed(context, "backup-format", "its record is not that of its site")
+    if manifest.adopted is not None:
+        restore_adopted.lay_addition(context, manifest, laid_out(context.paths))
     context.ports.disk.flush(laid_out(context.paths))
     forget_fetched(context)
     said = {
@@ -98,7 +100,7 @@ def run(context: Context) -> str:
     context.store.keep(**{READ: json.dumps(said)})
     return (
         f"backup {manifest.sequence} of {manifest.site_name} ({manifest.site_id}), made {manifest.made_at}: "
-        f"{laying.files} files, all whole"
+        f"{laying.files} files, all whole{restore_adopted.told(context, manifest)}"
     )
 
 
@@ -112,6 +114,8 @@ def accept(context: Context, manifest: Manifest) -> None:
     if version and _is_older(version, manifest.k3s_version):
         problem = f"it was made with k3s {manifest.k3s_version}, and {version} is here"
         raise BackupUnusable("backup-older-k3s", problem)
+    if manifest.adopted is not None:
+        restore_adopted.accept(context, manifest)
     free = context.ports.disk.space(laid_out(context.paths)).free_bytes
     if free is not None and manifest.size > free:
         problem = f"{manifest.size >> 20} MB are needed, {free >> 20} MB are free"

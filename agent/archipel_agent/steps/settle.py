@@ -1,4 +1,4 @@
-"""Settle what this site is: identity, names, addresses, networks, token. Kept before anything of it is used."""
+"""Settle what this site is: identity, names, addresses, networks, tokens. Kept before anything of it is used."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ TOKEN_BYTES = 24  # 192 random bits, as many as k3s takes for a token it makes i
 
 
 def run(context: Context) -> str:
-    """Write the desired site document and the token, once; asking again keeps both."""
+    """Write the desired site document and the tokens, once; asking again keeps both."""
     store = context.store
     before = store.site() or store.site("desired")
     site_id = before.site_id if before else new_site_id(context.ports.entropy.bytes)
@@ -24,7 +24,10 @@ def run(context: Context) -> str:
     except Unsettled as error:
         raise StepFailed(error.finding, refused=True) from error
     if store.value("token") is None and not document.adopted:  # the token of an adopted k3s stays k3s' own
-        store.keep(token=context.ports.entropy.bytes(TOKEN_BYTES).hex())
+        # Both or none: a k3s that has run without a token for agents refuses its second start with one, because
+        # cred/passwd is then newer than its copy in the datastore (seen on 1.36.3; k3s-io/k3s#8066).
+        server, agent = (context.ports.entropy.bytes(TOKEN_BYTES).hex() for _ in range(2))
+        store.keep(token=server, agent_token=agent)
     if store.site() is None and store.value(STOOD_BEFORE) is None:
         store.keep(**{STOOD_BEFORE: json.dumps([str(path) for path in _standing(context)])})
     current = store.site()
@@ -46,7 +49,7 @@ def undo(context: Context) -> None:
         context.store.keep(**{WAS_STOPPED: None})
     context.store.keep_site(None, "desired")
     if current is None:
-        context.store.keep(**{"token": None, STOOD_BEFORE: None})
+        context.store.keep(**{"token": None, "agent_token": None, STOOD_BEFORE: None})
 
 
 def _standing(context: Context) -> tuple[Path, ...]:

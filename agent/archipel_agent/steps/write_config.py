@@ -15,14 +15,15 @@ PRIVATE_DIRECTORY = 0o700
 def wanted(context: Context) -> dict[Path, tuple[bytes, int]]:
     """Return the files for this node of the site with content and mode."""
     token = context.store.value("token") or ""
-    return k3s_files(context.site(), context.node_id, token, context.paths)
+    apart = context.store.value("agent_token") or ""
+    return k3s_files(context.site(), context.node_id, token, context.paths, apart)
 
 
 def check(context: Context) -> str | None:
     """Nothing to do when every file is there as wanted."""
     disk = context.ports.disk
-    if _differing(context):
-        return None
+    if _differing(context) or context.options.hardening not in ("", context.site().hardening):
+        return None  # in a plan the document of the wish is not written yet
     if not _is_the_sites(context) and disk.mode(_additions(context)) != PRIVATE_DIRECTORY:
         return None
     return "as the site document says"

@@ -7,7 +7,7 @@ themselves never get into a bundle.
 import json
 import re
 
-from archipel_agent.paths import Paths, identity_of, token_file
+from archipel_agent.paths import Paths, agent_token_file, identity_of, token_file
 from archipel_agent.ports import Disk
 
 # Below k3s' data directory (k3s docs, "token" and "secrets-encrypt"; pkg/daemons/control/deps).
@@ -25,7 +25,8 @@ def secrets(disk: Disk, paths: Paths) -> tuple[str, ...]:
     found: set[str] = set()
     for name in K3S_FILES:
         found |= _inside(_text(disk, paths, f"{paths.k3s_data.relative_to(paths.root)}/{name}"))
-    found |= _inside(_text(disk, paths, "etc/rancher/node/password"))
+    for file in (paths.at("etc/rancher/node/password"), agent_token_file(paths)):
+        found |= _inside(_text(disk, paths, str(file.relative_to(paths.root))))
     found |= _inside(_text(disk, paths, f"{paths.state.relative_to(paths.root)}/kube/identity.json"))
     drop_ins = paths.k3s_settings / "config.yaml.d"
     places = [paths.k3s_config, paths.kubeconfig, *(drop_ins / name for name in disk.names(drop_ins))]

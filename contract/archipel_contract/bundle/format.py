@@ -20,7 +20,6 @@ FILES_LIMIT = 2000
 FILE_LIMIT = (
     8 << 30
 ) - 1  # bytes: what the size field of a tar header can hold (POSIX pax, ustar: 11 octal digits)
-TRUST_PURPOSE = "bundle"  # what a key in a fleet's trust document needs among `may`
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")

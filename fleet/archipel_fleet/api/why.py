@@ -1,11 +1,12 @@
 """Why a site is not OK, in sentences: its contact and health as a headline, then every finding with cause and next step.
 
-Called by the API's `why` and usable by the pages. Pure; the words come from the catalogue.
+What makes the site not OK comes first; what is merely found there as well is marked as standing aside. Called by the API's
+`why` and usable by the pages. Pure; the words come from the catalogue.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from archipel_contract import catalogue
@@ -23,6 +24,7 @@ _SITE_CODES = {
     ContactState.NEVER: "fleet-site-never",
     ContactState.UNKNOWN: "fleet-site-unheard",
 }
+_NODE_CODE = "fleet-node-overdue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Explained:
     """When it was last heard."""
     by_controller: bool = False
     """Whether the controller noticed it, and not the site itself."""
+    aside: bool = False
+    """Whether something else is the reason why the site is not OK, and this only stands there as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +63,14 @@ class Why:
     sentences: tuple[str, ...]
     """Contact and health in plain words."""
     findings: tuple[Explained, ...]
-    """Gravest first."""
+    """The reason first, then what stands aside; each gravest first."""
 
 
 def why(detail: SiteDetail, language: str) -> Why:
     """Return the explanation of a site in `language`."""
     site = detail.site
     rows = [*detail.findings, *contact_findings(detail)]
-    explained = explain(rows, language)
+    explained = reasons_first(explain(rows, language), silent=site.contact.state in _SITE_CODES)
     ok = (
         site.contact.state in HEARD_NOW
         and site.health.health in NOTHING_WRONG
@@ -81,6 +85,22 @@ def why(detail: SiteDetail, language: str) -> Why:
         sentences=headline(detail, Words(language)),
         findings=explained,
     )
+
+
+def reasons_first(found: Sequence[Explained], *, silent: bool) -> tuple[Explained, ...]:
+    """Return findings with the reason in front and the others marked as aside, both in their order.
+
+    Of a site that is silent the silence is the reason: what it said before is old, and mending it brings no word. Otherwise
+    it is the gravest there are, and the silence of single nodes.
+    """
+    if silent:
+        marked = [replace(one, aside=one.code not in _SITE_CODES.values()) for one in found]
+    else:
+        gravest = min((GRAVITY[one.severity] for one in found), default=0)
+        marked = [
+            replace(one, aside=GRAVITY[one.severity] > gravest and one.code != _NODE_CODE) for one in found
+        ]
+    return tuple(sorted(marked, key=lambda one: one.aside))
 
 
 def headline(detail: SiteDetail, words: Words) -> tuple[str, ...]:
@@ -108,7 +128,7 @@ def contact_findings(detail: SiteDetail) -> tuple[FindingRow, ...]:
 
 
 def _of_node(node: NodeRow) -> FindingRow:
-    row = _noticed("fleet-node-overdue", node.contact, node=node.name, site=node.site_name)
+    row = _noticed(_NODE_CODE, node.contact, node=node.name, site=node.site_name)
     return FindingRow(
         finding=row.finding,
         node_id=node.node_id,

@@ -4,10 +4,11 @@ Each says what will change and asks. If enough roots can sign here, the version 
 into a file (--out), to which the other roots add their signatures wherever they lie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ from archipel_fleet.cli.keys_dialog import (
 from archipel_fleet.cli.stop import Stop
 from archipel_fleet.host import files
 from archipel_fleet.host.clock import SystemClock
-from archipel_fleet.trust import authoring, founding
+from archipel_fleet.trust import authoring, founding, keyfile
 from archipel_fleet.trust.keyring import FleetKeys
 
 ROTATE = """\
@@ -63,16 +64,21 @@ Examples:
   archipel fleet keys rotate roots --add ed25519:AAAA... --add ed25519:BBBB... --threshold 2 --out next.trust
 """
 DELEGATE = """\
-Let a key do something: talk (welcome devices), document (site documents), command:VERB, or command:* for all.
+Let a key do something: talk (welcome devices), document (site documents), command:VERB, or command:* for all; or bundle.
 
 The key is the line that `archipel fleet keys new` printed. The same key again replaces what it was allowed before. What
 needs two signatures needs keys of two different names, or of a person and the controller.
+
+A key for bundles is the public file (.pub) that `archipel bundle key new` or minisign wrote. Every device of the fleet then
+takes bundles signed by it, until it is revoked or its time is over, and that holds for older bundles too.
 
 Examples:
 
   archipel fleet keys delegate ed25519:AAAA... --name nora --may command:logs --may command:restart --days 365
 
   archipel fleet keys delegate ed25519:AAAA... --name otto --may 'command:*' --site s-7k2m9qxf04hvd1et
+
+  archipel fleet keys delegate release.key.pub --name releases --may bundle --days 730
 """
 REVOKE = """\
 Revoke a key: devices heed it no more once they have heard of it, and it can never come back.
@@ -162,10 +168,14 @@ class RotateOptions(Changing):
 class DelegateOptions(Changing):
     """Options of `keys delegate`."""
 
-    public: Annotated[str, typer.Argument(metavar="PUBLIC-KEY", help="As `keys new` prints it.")]
+    public: Annotated[
+        str,
+        typer.Argument(metavar="PUBLIC-KEY|FILE", help="As `keys new` prints it; for bundles a .pub file."),
+    ]
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Whose key it is.")]
     may: Annotated[
-        list[str], typer.Option("--may", metavar="WHAT", help="talk, document, command:VERB or command:*.")
+        list[str],
+        typer.Option("--may", metavar="WHAT", help="talk, document, bundle, command:VERB or command:*."),
     ]
     role: Annotated[KeyRole, typer.Option("--role", help="A person's or a controller's.")] = KeyRole.OPERATOR
     site: Annotated[
@@ -271,7 +281,7 @@ def delegate(session: Session[DelegateOptions]) -> int:
     with refusals(session):
         keys = opened(session)
         delegation = Delegation(
-            public=given.public.strip(),
+            public=keyfile.public(given.public),
             name=given.name,
             role=given.role,
             may=tuple(given.may),
@@ -353,9 +363,16 @@ def accept(session: Session[AcceptOptions]) -> int:
 
 
 def change(
-    session: "Session[Any]", keys: FleetKeys, changed: TrustDocument, fresh: Sequence[PrivateKey]
+    session: "Session[Any]",
+    keys: FleetKeys,
+    changed: TrustDocument,
+    fresh: Sequence[PrivateKey],
+    also: Mapping[str, object] | None = None,
 ) -> int:
-    """Make the next version: in force at once if enough roots sign here, else as a proposal in a file."""
+    """Make the next version: in force at once if enough roots sign here, else as a proposal in a file.
+
+    `also` goes into the answer where that is JSON, which is one document; it is not said of a change that was refused.
+    """
     given, before = session.options, keys.trust.document
     after = authoring.successor(before, changed)
     agree(session, differences(before, after))
@@ -368,14 +385,14 @@ def change(
             keys.put_key(key)
         path = Path(given.out)
         _write(path, frame)
-        return _say_proposal(session, path, frame, before)
+        return _say_proposal(session, path, frame, before, also or {})
     if not tally.is_enough:
         raise authoring.ChangeRefused(
             f"one of these roots has to sign: {', '.join(tally.open)}.\n"
             "  Name its key with --key, or write a proposal for it to sign elsewhere with --out FILE"
         )
     keys.accept(frame, fresh)
-    return _say_accepted(session, keys)
+    return _say_accepted(session, keys, also or {})
 
 
 def _signed(frame: Frame, signer: Signer) -> Frame:
@@ -415,12 +432,17 @@ def _write(path: Path, frame: Frame) -> None:
         raise Stop(Exit.FAILED, f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _say_proposal(session: "Session[Any]", path: Path, frame: Frame, before: TrustDocument | None) -> int:
+def _say_proposal(
+    session: "Session[Any]",
+    path: Path,
+    frame: Frame,
+    before: TrustDocument | None,
+    also: Mapping[str, object] = MappingProxyType({}),
+) -> int:
     tally = authoring.tally(frame, before)
     if session.screen.as_json:
-        session.screen.data(
-            {"file": str(path), "signed": tally.signed, "missing": tally.open, "enough": tally.is_enough}
-        )
+        said = {"file": str(path), "signed": tally.signed, "missing": tally.open, "enough": tally.is_enough}
+        session.screen.data({**said, **also})
         return Exit.OK
     session.screen.line(f"{path} is signed by {', '.join(tally.signed) or 'nobody yet'}.")
     if tally.is_enough and before is not None:
@@ -433,10 +455,12 @@ def _say_proposal(session: "Session[Any]", path: Path, frame: Frame, before: Tru
     return Exit.OK
 
 
-def _say_accepted(session: "Session[Any]", keys: FleetKeys) -> int:
+def _say_accepted(
+    session: "Session[Any]", keys: FleetKeys, also: Mapping[str, object] = MappingProxyType({})
+) -> int:
     document = keys.trust.document
     if session.screen.as_json:
-        session.screen.data(described(document, tuple(one.key_id for one in keys.roots)))
+        session.screen.data({**described(document, tuple(one.key_id for one in keys.roots)), **also})
     else:
         session.screen.line(f"Version {document.version} of the trust document is in force.")
         session.screen.note("A running controller takes it in by itself; each device at its next contact.")

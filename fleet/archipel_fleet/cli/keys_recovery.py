@@ -21,7 +21,8 @@ Make or show the fleet's recovery key, with which every site's backup can be ope
 
 new: the secret half is printed once, for paper, and kept nowhere; the public half goes into the trust document, and each
 device seals its backups for it from then on, beside its owner's key. It takes the place of the one before; keep that one's
-paper as long as its backups. show: which public halves are in force.
+paper as long as its backups. With --json it stands in the answer, as recovery_key.secret. show: which public halves are
+in force.
 
 Examples:
 
@@ -37,6 +38,10 @@ KEEP = """\
 This is the secret half. It is printed once and kept nowhere.
   Print it or write it down, and store it away from this machine. Whoever has it can open every site's backup.
   In a file or typed, case, blanks and line ends do not matter; a typing error is found."""
+
+KEEP_JSON = """\
+The answer holds the secret half, as recovery_key.secret. It is printed once and kept nowhere.
+  Whoever has it can open every site's backup: store the answer away from this machine, and let no log keep it."""
 
 
 class Word(StrEnum):
@@ -70,21 +75,23 @@ def _new(session: Session[RecoveryOptions]) -> int:
     with refusals(session):
         keys = opened(session)
         changed = authoring.with_recovery(keys.trust.document, [made.recipient])
-        code = change(session, keys, changed, [])
+        shown = {"recovery_key": {"recipient": made.recipient, "secret": made.secret}}
+        code = change(session, keys, changed, [], shown)
     # Only now: what was refused or not agreed to leaves no key about that opens nothing.
-    _print(session, made.secret, made.recipient)
+    if not session.screen.as_json:
+        _print(session, made.secret, made.recipient)
+    session.screen.note(KEEP_JSON if session.screen.as_json else KEEP)
     return code
 
 
 def _print(session: Session[RecoveryOptions], secret: str, recipient: str) -> None:
-    """Print it on standard output also where the answer is JSON: it is what was asked for, and is had only once."""
+    """Print the key in groups, for paper. As JSON it stands in the one document of the answer."""
     screen = session.screen
     groups = [secret[at : at + GROUP] for at in range(0, len(secret), GROUP)]
     screen.line()
     screen.line(f"# {HEADING} {recipient}")
     for start in range(0, len(groups), ROW):
         screen.line("  ".join(groups[start : start + ROW]))
-    screen.note(KEEP)
 
 
 def _show(session: Session[RecoveryOptions]) -> int:

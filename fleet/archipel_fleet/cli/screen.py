@@ -123,8 +123,9 @@ class Screen:
     ) -> None:
         """Write columns as wide as their widest cell, the last one free; each row has marks in front, then its cells.
 
-        On a terminal that is too narrow the columns in `spare` are left out, the first of them first, and named below. Where
-        that does not do, and the table `may_split`, the first cell of each row gets a line of its own.
+        Where there is not room for all (on a terminal; elsewhere only as COLUMNS says) the columns in `spare` are left out,
+        the first of them first, and named below. Where that does not do, and the table `may_split`, the first cell of each
+        row gets a line of its own.
         """
         cells = [tuple(map(plain, row)) for _, row in rows]
         marked = max((len(marks) for marks, _ in rows), default=0)
@@ -146,8 +147,11 @@ class Screen:
             self.note(self.words("list.columns", names=", ".join(missing)))
 
     def _room(self) -> int | None:
-        """Return the columns of the terminal; None where the answer goes elsewhere."""
-        return shutil.get_terminal_size().columns if self.is_terminal else None
+        """Return the columns of the terminal; elsewhere what COLUMNS says, None where it says nothing: as wide as needed."""
+        if self.is_terminal:
+            return shutil.get_terminal_size().columns
+        said = os.environ.get("COLUMNS", "")
+        return int(said) if said.isascii() and said.isdigit() and int(said) > 0 else None
 
 
 def _fitting(widths: Sequence[int], front: int, spare: Sequence[int], room: int | None) -> list[int]:

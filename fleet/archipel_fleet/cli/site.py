@@ -35,6 +35,7 @@ Examples:
 WHY = """\
 Explain why a site is not OK, or what a finding means: cause, and what to do next.
 
+The reason comes first; what was found there as well takes a line each. Of a silent site the silence is the reason.
 Without a name all sites are explained that are not OK. Ends with 0 when nothing is wrong, and 1 when something is.
 
 Examples:
@@ -61,6 +62,7 @@ class Explained:
     evidence: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     by_controller: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +249,21 @@ def _said(screen: Screen, explained: Why, *, full: bool = False) -> None:
     for sentence in explained.sentences:
         screen.line(f"    {plain(sentence)}")
     for one in explained.findings:
-        _finding(screen, one, full=full)
+        if not one.aside:
+            _finding(screen, one, full=full)
+    _aside(screen, [one for one in explained.findings if one.aside])
+
+
+def _aside(screen: Screen, found: list[Explained]) -> None:
+    """Write what is not the reason, a line each: whoever wants to know more of one asks for it."""
+    if not found:
+        return
+    words = screen.words
+    screen.line(f"    {words('site.aside', code=found[0].code)}")
+    for one in found:
+        nodes = f"  {words('site.on-nodes', nodes=', '.join(one.nodes))}" if one.nodes else ""
+        mark = screen.mark(MARK_OF_SEVERITY[one.severity])
+        screen.line(f"    {mark} {plain(one.title)}  ({plain(one.code)}){plain(nodes)}")
 
 
 def _finding(screen: Screen, one: Explained, *, full: bool = False) -> None:

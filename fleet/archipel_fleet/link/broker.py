@@ -173,10 +173,11 @@ class EmbeddedBroker:
     def _lines(self, since: int, *marks: str) -> list[str]:
         """Lines of its log with one of `marks`, from byte `since` on; of all of it if it was begun anew meanwhile."""
         try:
-            written = (self._directory / broker_nats.LOG).read_bytes()
+            with (self._directory / broker_nats.LOG).open("rb") as log:
+                log.seek(since if log.seek(0, os.SEEK_END) >= since else 0)
+                fresh = log.read()
         except OSError:
             return []
-        fresh = written[since:] if len(written) >= since else written
         lines = fresh.decode(errors="replace").splitlines()
         return [line for line in lines if any(mark in line for mark in marks)]
 

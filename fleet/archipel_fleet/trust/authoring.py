@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from archipel_contract.facts import ClockQuality
 from archipel_contract.link.envelope import Envelope, EnvelopeInvalid, Frame, Signature, signed
 from archipel_contract.trust.certificates import CertificateInvalid, pin, read
-from archipel_contract.trust.keys import KeyInvalid, PublicKey, SignatureInvalid, Signer, public_key
+from archipel_contract.trust.keys import ED25519, KeyInvalid, PublicKey, SignatureInvalid, Signer, public_key
 from archipel_contract.trust.sealing import RecipientInvalid, checked_recipient
 from archipel_contract.trust.store import TRUST, check, document_in
 from archipel_contract.trust_document import (
+    BUNDLE,
     COMMAND,
     DOCUMENT,
     FOREVER,
@@ -25,7 +26,7 @@ from archipel_contract.trust_document import (
 )
 from archipel_contract.wire import to_data
 
-_PURPOSE = re.compile(rf"{TALK}|{DOCUMENT}|{COMMAND}(\*|[a-z-]+)")
+_PURPOSE = re.compile(rf"{TALK}|{DOCUMENT}|{BUNDLE}|{COMMAND}(\*|[a-z-]+)")
 EVERYTHING = (TALK, DOCUMENT, f"{COMMAND}*")
 
 
@@ -75,7 +76,15 @@ def delegated(document: TrustDocument, delegation: Delegation) -> TrustDocument:
         raise ChangeRefused("a key that may do nothing is of no use; say what it may")
     for one in delegation.may:
         if not _PURPOSE.fullmatch(one):
-            raise ChangeRefused(f"{one!r} is nothing a key may: talk, document, command:VERB or command:*")
+            raise ChangeRefused(
+                f"{one!r} is nothing a key may: talk, document, bundle, command:VERB or command:*"
+            )
+    if BUNDLE in delegation.may and delegation.sites:
+        raise ChangeRefused(
+            "a key for bundles cannot be for single sites: machines without a site take them, too"
+        )
+    if BUNDLE in delegation.may and _key(delegation.public).algorithm != ED25519:
+        raise ChangeRefused("bundles are signed by Ed25519 keys only: archipel bundle key new FILE")
     if delegation.expires != FOREVER and delegation.expires <= delegation.not_before:
         raise ChangeRefused("the key would end before it begins")
     return replace(document, keys=(*_without(document, key_id), delegation))

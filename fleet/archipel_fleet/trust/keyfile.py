@@ -11,7 +11,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from archipel_contract.trust.keys import KeyInvalid, PrivateKey, Signer, SoftwareSigner, from_pem, to_pem
+from archipel_contract.trust import minisign
+from archipel_contract.trust.keys import (
+    RAW_LENGTH,
+    KeyInvalid,
+    PrivateKey,
+    Signer,
+    SoftwareSigner,
+    from_pem,
+    to_pem,
+)
 from archipel_fleet.host import files
 from archipel_fleet.trust import pkcs11
 from archipel_fleet.trust.refusal import KeysRefused
@@ -54,6 +63,22 @@ def signer(place: str, ask: Ask) -> Signer:
     if place.startswith(pkcs11.SCHEME):
         return pkcs11.TokenSigner(pkcs11.parse(place), ask)
     return SoftwareSigner(read(Path(place), ask))
+
+
+def public(said: str) -> str:
+    """Return the text of the public key that somebody named: that text itself, or a file or a line of minisign's, as keys
+    for bundles have them; raise KeysRefused for anything else.
+    """
+    text = said.strip()
+    if text.partition(":")[0] in RAW_LENGTH:
+        return text
+    path = Path(text)
+    try:
+        found = minisign.public_key(path.read_bytes() if path.is_file() else text.encode())
+    except (OSError, KeyInvalid) as error:
+        detail = "it is neither a public key nor a file with one of minisign's"
+        raise KeysRefused("fleet-keys-damaged", detail, file=text[:80]) from error
+    return str(found.key)
 
 
 def recoverable(key: PrivateKey) -> Ed25519PrivateKey:

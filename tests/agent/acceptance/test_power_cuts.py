@@ -23,11 +23,11 @@ class ForgetfulDisk(TreacherousDisk):
         self._forgets = forgets
         self._held_before: list[tuple[Path, bytes | None]] = []
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
         """See ports.Disk."""
         if path.name.startswith("mark-"):
             self._held_before.append((path, self.read(path) if self.exists(path) else None))
-        super().write(path, data, mode)
+        super().write(path, data, mode, wipes)
 
     def lose(self) -> None:
         """What the cache of the disk held is gone."""

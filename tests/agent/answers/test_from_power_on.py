@@ -328,10 +328,10 @@ def test_a_boot_partition_that_takes_nothing_is_a_finding_and_the_machine_goes_o
     box.lay(answers(fleet))
     whole = type(box.disk).write
 
-    def write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    def write(path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
         if path.is_relative_to(BOOT):
             raise OSError(number, "no")
-        whole(box.disk, path, data, mode)
+        whole(box.disk, path, data, mode, wipes)
 
     box.disk.write = write  # type: ignore[method-assign]  # one place of the disk refuses
     status = box.live(8)

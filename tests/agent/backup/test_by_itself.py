@@ -10,6 +10,7 @@ from archipel_agent.core import Core
 from archipel_agent.settings import Settings
 from archipel_contract.jobs import JobState, Verb
 from tests.agent.backup.machine import Machine, site
+from tests.agent.backup.test_of_an_adopted_site import adopted
 from tests.agent.flash.planted import PI, mount, partition
 
 
@@ -40,6 +41,18 @@ def test_a_turn_begins_one_when_it_is_due_and_the_next_turn_does_not(
     assert len(list(stick.iterdir())) == 1
     (job,) = [one for one in core.jobs().jobs if one.verb is Verb.BACKUP]
     assert job.state is JobState.SUCCEEDED and job.asked_by == "schedule"
+
+
+def test_an_adopted_site_is_backed_up_by_itself_too(tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    machine = adopted(tmp_path / "root")
+    settings = Settings(backup_to=str(stick), backup_every=3600.0)
+    core = Core(machine.ports, machine.paths, settings, machine.store.value("node_id") or "", machine.store)
+    machine.clock.advance(600.0)
+    turn(core)
+    assert len(list(stick.iterdir())) == 1
+    machine.close()
 
 
 def test_after_a_day_off_one_is_made_and_not_twenty_four(planned: tuple[Machine, Core, Path]) -> None:

@@ -76,6 +76,9 @@ def is_that_site(new: Machine, old: Machine) -> None:
     assert (here.site_id, here.name, here.nodes[0].node_name) == (there.site_id, "Halle 3", "press-7")
     assert here.nodes[0].node_id == new.store.value("node_id") != there.nodes[0].node_id
     assert new.store.value("token") == old.store.value("token")
+    assert new.store.value("agent_token") == old.store.value("agent_token") is not None
+    joining = new.paths.k3s_settings / "agent-token"
+    assert joining.read_text().strip() == new.store.value("agent_token")
     volumes = new.files("var/lib/rancher/k3s/storage")
     assert volumes == {"var/lib/rancher/k3s/storage/pvc-1/count": (0o640, b"42\n")}
     authority = new.paths.k3s_data / "server/tls/server-ca.crt"

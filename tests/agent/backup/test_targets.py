@@ -8,17 +8,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from archipel_agent.backup import targets
+from archipel_agent.backup import fetching, targets
 from archipel_agent.backup.choosing import target as target_at
 from archipel_agent.backup.targets import BackupTarget, Bucket, Sftp, Stored, TargetFailed, TargetInvalid
+from archipel_agent.core import Core
+from archipel_agent.host import tree
 from archipel_agent.host.disk import SystemDisk
 from archipel_agent.host.run import SystemRunner
 from archipel_agent.paths import Paths
+from archipel_agent.ports import Runner
+from archipel_contract.jobs import JobRequest, JobState, Verb
+from tests.agent.backup.machine import KEY, Machine, Value, site
 
 pytestmark = pytest.mark.real_process
 SSHD = "/usr/sbin/sshd"
@@ -169,6 +174,62 @@ def test_what_was_put_is_listed_with_its_size_and_comes_back_byte_for_byte(
     assert back.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_part_is_fetched_by_itself_and_a_whole_file_part_by_part(place: Place, tmp_path: Path) -> None:
+    content = os.urandom(1_500_000)
+    (tmp_path / "large").write_bytes(content)
+    place.target.put(tmp_path / "large", NAME)
+    part = tmp_path / "parts" / "part"
+    at = place.target.part(NAME, 262_144, 500_000, part)
+    assert part.read_bytes()[at:] == content[262_144:762_144]
+    assert part.stat().st_mode & 0o777 == 0o600
+    told: list[tuple[int, int]] = []
+    (stored,) = place.target.stored()
+    with fetching.opened(place.target, stored, part, lambda done, size: told.append((done, size))) as sealed:
+        assert sealed.read() == content
+    assert told == [(262_144, 1_500_000), (1_500_000, 1_500_000)]
+    assert not part.exists()
+
+
+def test_who_wants_the_beginning_fetches_only_that_and_leaves_nothing_behind(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "large").write_bytes(bytes(8 << 20))
+    place.target.put(tmp_path / "large", NAME)
+    told: list[int] = []
+    (stored,) = place.target.stored()
+    part = tmp_path / "part"
+    with fetching.opened(place.target, stored, part, lambda done, size: told.append(done)) as sealed:
+        assert sealed.read(100_000) == bytes(100_000)
+        assert part.stat().st_size <= 256 << 10
+    assert told == [256 << 10]
+    assert not part.exists()
+
+
+def test_one_that_goes_away_or_shrinks_meanwhile_ends_in_words(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(1 << 20))
+    place.target.put(tmp_path / "large", NAME)
+    (stored,) = place.target.stored()
+    with fetching.opened(place.target, stored, tmp_path / "part", lambda done, size: None) as sealed:
+        sealed.read(1000)
+        (tmp_path / "large").write_bytes(b"short")
+        place.target.put(tmp_path / "large", NAME)
+        with pytest.raises(TargetFailed) as failed:
+            sealed.read()
+    assert failed.value.code == "backup-target-away"
+
+
+def test_what_a_server_sent_out_of_order_counts_up_to_its_hole(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    tree.hollow(path, 1 << 20)
+    with path.open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"x" * 65536)
+        file.seek((1 << 20) + 131_072)
+        file.write(b"y" * 65536)
+    assert tree.filled(path, 1 << 20) == (1 << 20) + 65536
+    assert tree.filled(path, path.stat().st_size) == path.stat().st_size
+
+
 def test_putting_again_replaces_and_deleting_twice_is_the_same_as_once(place: Place, sealed: Path) -> None:
     place.target.put(sealed, NAME)
     sealed.write_bytes(b"newer")
@@ -317,3 +378,70 @@ def test_each_kind_of_place_is_read(text: str, wanted: object) -> None:
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(TargetInvalid):
         targets.parse(text)
+
+
+class Far:
+    """The runner of a simulated machine whose transfers are real; keeps the words of each, and what was typed into it."""
+
+    def __init__(self, simulated: Runner) -> None:
+        self._simulated, self._real = simulated, SystemRunner()
+        self.said: list[str] = []
+
+    def find(self, command: str) -> Path | None:
+        """See ports.Runner."""
+        return self._simulated.find(command)
+
+    def run(self, argv, *, stdin=b"", **more):  # type: ignore[no-untyped-def]  # passes on what it is given
+        """See ports.Runner."""
+        if argv[0] not in ("curl", "sftp", "prlimit"):
+            return self._simulated.run(argv, stdin=stdin, **more)
+        self.said.append(f"{' '.join(argv)} {stdin.decode()}")
+        return self._real.run(argv, stdin=stdin, **more)
+
+
+@pytest.fixture(scope="module")
+def large_backup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """A sealed backup of a site with a volume of a few megabytes, and the file with the key."""
+    home = tmp_path_factory.mktemp("old")
+    machine = site(home / "root")
+    volume = next((home / "root/var/lib/rancher/k3s/storage").iterdir())
+    (volume / "measured").write_bytes(os.urandom(3 << 20))
+    (home / "stick").mkdir()
+    (home / "key").write_text(KEY.secret)
+    assert machine.do(Verb.BACKUP, to=str(home / "stick")).state is JobState.SUCCEEDED
+    machine.close()
+    (file,) = (home / "stick").iterdir()
+    yield file, home / "key"
+
+
+@pytest.mark.parametrize("kind", ["sftp", "s3"])
+def test_a_plan_of_a_restore_from_far_fetches_the_beginning_and_a_restore_all_of_it(
+    kind: str, tmp_path: Path, large_backup: tuple[Path, Path], request: pytest.FixtureRequest
+) -> None:
+    file, key = large_backup
+    new = Machine(tmp_path / "new")
+    new.paths.staging.mkdir(parents=True, exist_ok=True)
+    new.paths.settings.mkdir(parents=True, exist_ok=True)
+    far = Far(new.ports.runner)
+    new.ports = replace(new.ports, runner=far)
+    server = request.getfixturevalue(f"{kind}_server")
+    (tmp_path / "far").mkdir()
+    place = (
+        sftp_place(new.paths, server, tmp_path / "far")
+        if kind == "sftp"
+        else s3_place(new.paths, server, "far-bucket")
+    )
+    place.target.put(file, file.name)
+    core = Core(new.ports, new.paths, new.settings, "n-1", new.store)
+    wish: dict[str, Value] = {"source": place.text, "key_file": str(key)}
+    plan = core.plan(JobRequest(verb=Verb.RESTORE, options=wish))
+    assert plan.findings == () and plan.backup is not None and plan.backup.site_name == "Halle 3"
+    assert [one for one in far.said if "262144" in one or "0-262143" in one] == far.said[1:]  # after the list
+    far.said.clear()
+    done = new.do(Verb.RESTORE, source=place.text, key_file=str(key))
+    assert done.state is JobState.SUCCEEDED, done.sentence
+    (measured,) = new.paths.k3s_data.rglob("measured")
+    assert measured.stat().st_size == 3 << 20
+    assert len(far.said) >= 4  # the list, and three parts
+    assert not (new.paths.runtime / "backup-part").exists()
+    new.close()

@@ -6,19 +6,17 @@ import pytest
 
 from archipel_agent.bundles.keys import keyring
 from archipel_agent.paths import Paths, identity_of
-from archipel_contract.bundle.format import TRUST_PURPOSE, BundleRefused
+from archipel_contract.bundle.format import BundleRefused
 from archipel_contract.link.envelope import framed
-from archipel_contract.trust_document import DOCUMENT, Delegation, KeyRole
+from archipel_contract.trust_document import BUNDLE, DOCUMENT, Delegation, KeyRole
 from tests.fakes.bundles import MAKER, MAKERS_KEY, FakeBundle
 from tests.fakes.disk import TreacherousDisk
 from tests.fakes.trust import FakeFleet
 
 PATHS = Paths()
 HOUR = 3_600_000
-BUNDLE = FakeBundle()
-MAKERS = Delegation(
-    public=str(MAKER.public.key), name="release desk", role=KeyRole.OPERATOR, may=(TRUST_PURPOSE,)
-)
+SIGNED = FakeBundle()
+MAKERS = Delegation(public=str(MAKER.public.key), name="release desk", role=KeyRole.OPERATOR, may=(BUNDLE,))
 
 
 def enrolled(*keys: Delegation, revoked: tuple[str, ...] = ()) -> TreacherousDisk:
@@ -31,7 +29,7 @@ def enrolled(*keys: Delegation, revoked: tuple[str, ...] = ()) -> TreacherousDis
 
 def signer(disk: TreacherousDisk, floor: int = 0) -> str:
     """Who signed the bundle, as far as this device is concerned."""
-    return keyring(disk, PATHS, floor).verify(BUNDLE.body, BUNDLE.signature)
+    return keyring(disk, PATHS, floor).verify(SIGNED.body, SIGNED.signature)
 
 
 def refusal(disk: TreacherousDisk, floor: int = 0) -> str:
@@ -64,6 +62,12 @@ def test_a_key_for_something_else_or_that_has_surely_expired_does_not(key: Deleg
     assert refusal(enrolled(key), floor=6 * HOUR) == "bundle-untrusted"
 
 
+def test_of_a_key_whose_time_is_over_it_is_said_whose_it_was() -> None:
+    with pytest.raises(BundleRefused, match="release desk") as raised:
+        signer(enrolled(replace(MAKERS, expires=5 * HOUR)), floor=6 * HOUR)
+    assert raised.value.code == "bundle-untrusted"
+
+
 def test_a_key_whose_end_may_still_be_to_come_counts_with_a_clock_that_is_not_sure() -> None:
     assert signer(enrolled(replace(MAKERS, expires=5 * HOUR)), floor=4 * HOUR) == "release desk"
 
@@ -91,5 +95,5 @@ def test_another_text_under_a_known_key_is_forged_and_not_merely_unknown() -> No
     disk = TreacherousDisk()
     disk.write(PATHS.settings / "bundle-keys/acme.pub", MAKERS_KEY)
     with pytest.raises(BundleRefused) as raised:
-        keyring(disk, PATHS).verify(BUNDLE.body + b" ", BUNDLE.signature)
+        keyring(disk, PATHS).verify(SIGNED.body + b" ", SIGNED.signature)
     assert raised.value.code == "bundle-forged"

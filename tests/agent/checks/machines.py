@@ -12,6 +12,7 @@ from archipel_agent.flash.seen import FlashSeen
 from archipel_agent.flash.wear import Wear
 from archipel_agent.host.board import Board
 from archipel_agent.k3s.certificates import Certificate
+from archipel_agent.neighbours import AddressSeen
 from archipel_agent.power.seen import UpsSeen, WatchdogSeen
 from archipel_contract.answers import AnswersStatus
 from archipel_contract.facts import (
@@ -149,6 +150,9 @@ GOOD = Evidence(
     ),
     ups=UpsSeen(),
     watchdog=WatchdogSeen(present=True, asked_for=True, state="active", timeout=14),
+    address=AddressSeen(interface="eth0", address="192.168.4.27"),
+    twice6=(),
+    failing=(),
     link=LinkStatus(),
     enrolment=EnrolmentStatus(),
     answers=AnswersStatus(),

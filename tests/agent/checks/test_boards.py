@@ -4,7 +4,6 @@ No Raspberry Pi was at hand. The files of /proc and /sys are laid out as the ker
 describe them (hwmon/raspberrypi-hwmon, get_throttled, the device tree's chosen/bootloader).
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,41 +14,20 @@ from archipel_agent.checks import boot_loader, clock, disk_kind, iptables, power
 from archipel_agent.checks.base import Evidence
 from archipel_agent.host import board, hardware
 from archipel_agent.host.board import Board, Swap
-from archipel_agent.ports import CommandFailed, Completed
+from archipel_agent.ports import CommandFailed
 from archipel_contract.facts import Throttling
 from archipel_contract.findings import Verdict
 from tests.agent.checks.machines import DISK, FRESH, GOOD, NOW, only, with_facts
 from tests.fakes.disk import TreacherousDisk
+from tests.fakes.processes import ScriptedRunner
 
 CARD = replace(DISK, device="/dev/mmcblk0p2", kind="sd")
 NOTE = "2026-11-22T07:31:02+0000 edge-07 kernel: hwmon hwmon1: Undervoltage detected!"
 
 
-class Answers:
+def answers(answer: str | CommandFailed) -> ScriptedRunner:
     """A Runner that knows one answer."""
-
-    def __init__(self, answer: str | CommandFailed) -> None:
-        self.answer = answer
-        self.asked: list[tuple[str, ...]] = []
-
-    def run(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        timeout: float = 30.0,
-        stdin: bytes = b"",
-        ok: tuple[int, ...] = (0,),
-        environment: dict[str, str] | None = None,
-    ) -> Completed:
-        """Answer."""
-        self.asked.append(tuple(map(str, argv)))
-        if isinstance(self.answer, CommandFailed):
-            raise self.answer
-        return Completed(argv=self.asked[-1], code=0, stdout=self.answer, stderr="")
-
-    def find(self, program: str) -> Path | None:
-        """Everything is there."""
-        return Path("/usr/bin") / program
+    return ScriptedRunner(answer, is_installed=True)
 
 
 def with_board(evidence: Evidence, board: Board) -> Evidence:
@@ -108,7 +86,7 @@ def test_the_kernels_log_is_asked_for_notes_and_silence_is_told_from_a_failure()
 
     def read(answer: str | CommandFailed, *, is_pi: bool = True) -> Board:
         return board.board(
-            disk, Answers(answer), is_pi=is_pi, kernel="", root_is_card=False, count_rules=False
+            disk, answers(answer), is_pi=is_pi, kernel="", root_is_card=False, count_rules=False
         )
 
     assert read(NOTE + "\n").voltage_notes == (NOTE,)
@@ -243,7 +221,7 @@ def test_modules_are_gone_only_where_those_of_another_kernel_are() -> None:
     disk = TreacherousDisk()
 
     def has_modules() -> bool | None:
-        runner = Answers("")
+        runner = answers("")
         seen = board.board(disk, runner, is_pi=False, kernel="6.2", root_is_card=False, count_rules=False)
         return seen.has_modules_of_kernel
 
@@ -256,20 +234,20 @@ def test_modules_are_gone_only_where_those_of_another_kernel_are() -> None:
 
 def test_a_firewall_full_of_copies_is_counted_where_the_version_makes_them() -> None:
     rule = "-A INPUT -m comment --comment KUBE-ROUTER-INPUT -j KUBE-ROUTER-INPUT"
-    runner = Answers(
+    runner = answers(
         "*filter\n:INPUT ACCEPT [0:0]\n" + f"{rule}\n" * 400 + "-A OUTPUT -j KUBE-FIREWALL\nCOMMIT\n"
     )
     assert board.rule_copies(runner) == 400
-    assert board.rule_copies(Answers(CommandFailed("not root", 4))) is None
+    assert board.rule_copies(answers(CommandFailed("not root", 4))) is None
     one = only(iptables.look(with_board(GOOD, Board(rule_copies=400))))
     assert (one.code, one.params["copies"]) == ("iptables-copies", "400")
     assert iptables.look(with_board(GOOD, Board(rule_copies=2))).verdict is Verdict.OK
 
 
 def test_rules_are_counted_only_where_asked_because_it_takes_a_process() -> None:
-    runner = Answers("")
+    runner = answers("")
     board.board(TreacherousDisk(), runner, is_pi=False, kernel="6.1", root_is_card=False, count_rules=False)
-    assert runner.asked == []
+    assert runner.ran == []
 
 
 def test_a_machine_without_a_battery_clock_says_from_when_on_it_would_start() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from archipel_agent.checks import hardening
+from archipel_agent.k3s.hardening_seen import HardeningSeen
 from archipel_contract.findings import CheckResult, Severity, Verdict
 from tests.agent.checks.machines import GOOD, only
 
@@ -56,3 +57,49 @@ def test_a_list_given_without_plus_takes_everything_out_of_ours() -> None:
 
 def test_additions_that_cannot_be_read_leave_it_undecided() -> None:
     assert looked(None).verdict is Verdict.UNDECIDED
+
+
+def of_cluster(**seen: object) -> CheckResult:
+    made = HardeningSeen(**seen)  # type: ignore[arg-type]  # each value has the type of its field
+    return hardening.look(replace(GOOD, k3s_drop_ins="", hardening=made))
+
+
+def test_policies_that_are_not_in_force_are_a_warning_that_names_them() -> None:
+    one = only(of_cluster(missing=("kube-system/archipel-dns",)))
+    assert (one.code, one.severity) == ("network-policies-missing", Severity.WARNING)
+    assert one.params["names"] == "kube-system/archipel-dns"
+
+
+@pytest.mark.parametrize(("shared", "codes"), [(True, ["agent-token-shared"]), (False, []), (None, [])])
+def test_a_token_that_agents_share_with_servers_is_a_hint(shared: bool | None, codes: list[str]) -> None:
+    assert [one.code for one in of_cluster(shared_token=shared).findings] == codes
+
+
+def test_a_namespace_that_is_enforced_less_is_an_exception_with_its_annotation() -> None:
+    one = only(of_cluster(lowered=(("cameras", "privileged", "host network, until 2027"),)))
+    assert (one.code, one.severity) == ("hardening-exception", Severity.HINT)
+    assert one.evidence == ("namespace cameras (privileged): host network, until 2027",)
+
+
+def test_a_namespace_without_a_reason_warns_also_beside_one_that_has_one() -> None:
+    one = only(of_cluster(lowered=(("a", "privileged", "old"), ("b", "privileged", ""))))
+    assert (one.code, one.params["names"]) == ("hardening-exception-unexplained", "namespace b (privileged)")
+
+
+@pytest.mark.parametrize(
+    ("addition", "name"),
+    [
+        ("disable-network-policy: true\n", "disable-network-policy"),
+        ("agent-token: another-word\n", "agent-token"),
+        ("agent-token-file: /root/other\n", "agent-token-file"),
+    ],
+)
+def test_what_takes_policies_or_the_token_away_is_an_exception_too(addition: str, name: str) -> None:
+    one = only(looked(addition))
+    assert one.params["names"] == name
+    assert "another-word" not in str(one)
+
+
+def test_a_cluster_that_could_not_be_asked_is_said_so() -> None:
+    assert "could not be asked" in looked("").said
+    assert "could not be asked" not in of_cluster().said

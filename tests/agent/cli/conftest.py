@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from archipel_agent import compose
 from archipel_agent.paths import Paths
 from archipel_contract import launcher
+from tests.fakes.lan import ScriptedLan
 from tests.fakes.service import ScriptedService
 from tests.fakes.serving import serving
 
@@ -49,6 +51,8 @@ def archipel(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("ARCHIPEL_ROOT", str(tmp_path))
+    # Nobody around this machine is asked by a test.
+    monkeypatch.setattr(compose, "ArpLan", lambda runner: ScriptedLan())
     return Archipel(capsys, Paths(tmp_path))
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from archipel_agent.backup.manifest import Adopted
 from archipel_agent.backup.recipients import recipients_file
 from archipel_contract.exits import Exit
+from archipel_contract.site import Network
 from archipel_contract.status import BackupStatus
 from archipel_contract.trust.sealing import new_recovery_key, recipient_of
-from tests.agent.backup.test_format import KEY, sealed
+from tests.agent.backup.test_format import KEY, PLAIN, sealed
 from tests.agent.bundles.machine import GOOD_FILE
 from tests.agent.cli.conftest import Archipel
 from tests.fakes.service import ScriptedService
@@ -131,6 +133,27 @@ def test_the_plan_of_a_restore_says_what_is_in_the_backup(archipel: Archipel, st
     said = archipel("restore", str(stick), "--from-key", str(key), "--plan")
     assert said.code == Exit.REFUSED and "does not open" in said.out
     assert archipel.paths.state.exists() is False or not list(archipel.paths.state.glob("backup/*"))
+
+
+def test_the_plan_of_a_restore_names_each_setting_of_an_adopted_k3s_that_becomes_another(
+    archipel: Archipel, stick: Path, key: Path
+) -> None:
+    told = Adopted(
+        arguments={"node-external-ip": ("198.51.100.7",), "tls-san": ("old.example",)},
+        network=Network(node_ip="192.0.2.7", interface="eth0"),
+        components=("coredns",),
+    )
+    (stick / NAME).write_bytes(sealed([], replace(PLAIN, adopted=told)))
+    said = archipel("restore", str(stick), "--from-key", str(key), "--plan")
+    assert said.code == Exit.REFUSED
+    assert "node-external-ip: was 198.51.100.7, becomes not set" in said.out
+    assert "secrets-encryption: was not set, becomes true" in said.out
+    assert "--drop-settings" in said.out and "old.example" not in said.out
+    said = archipel("restore", str(stick), "--from-key", str(key), "--plan", "--drop-settings")
+    assert said.code == Exit.OK and "node-external-ip: was" in said.out
+    false = replace(told, network=replace(told.network, service_cidr="nonsense"))
+    (stick / NAME).write_bytes(sealed([], replace(PLAIN, adopted=false)))
+    assert archipel("restore", str(stick), "--from-key", str(key), "--plan").code == Exit.REFUSED
 
 
 def test_the_plan_of_a_restore_says_where_its_k3s_comes_from(

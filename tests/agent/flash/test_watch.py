@@ -1,6 +1,5 @@
 """The watch over the medium: when it reads and writes, what it shows, and who it asks."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from archipel_agent.flash.ledger import HOUR
 from archipel_agent.flash.watch import KEPT_AS, FlashWatch
-from archipel_agent.ports import CommandFailed, Completed, Ports
+from archipel_agent.ports import CommandFailed, Ports
 from archipel_agent.rehearsal.compose import rehearse
 from archipel_agent.rehearsal.memory_disk import MemoryDisk
 from archipel_agent.rehearsal.scenario import Scenario
@@ -17,35 +16,20 @@ from archipel_agent.state.store import Store
 from archipel_contract.facts import NodeUsage
 from tests.agent.flash.planted import EMMC, PATHS, PI, mount, planted, stat
 from tests.fakes.clock import VirtualClock
+from tests.fakes.processes import ScriptedRunner
 
 LINE = "2026-11-22T07:00:00+0000 pi kernel: I/O error, dev mmcblk0, sector 8192 op 0x1:(WRITE)"
 
 
-class Commands:
-    """A machine with a journal that has a line about its card, and smartctl."""
+def commands() -> ScriptedRunner:
+    """A machine with a journal that has a line about its card, and without smartctl."""
 
-    def __init__(self) -> None:
-        self.ran: list[str] = []
+    def answer(words: tuple[str, ...]) -> str:
+        if words[0] != "journalctl":
+            raise CommandFailed(f"{words[0]} cannot be started")
+        return LINE + "\n"
 
-    def run(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        timeout: float = 30.0,
-        stdin: bytes = b"",
-        ok: tuple[int, ...] = (0,),
-        environment: dict[str, str] | None = None,
-    ) -> Completed:
-        """See ports.Runner."""
-        words = tuple(map(str, argv))
-        self.ran.append(words[0])
-        if words[0] == "journalctl":
-            return Completed(argv=words, code=0, stdout=LINE + "\n", stderr="")
-        raise CommandFailed(f"{words[0]} cannot be started")
-
-    def find(self, command: str) -> Path | None:
-        """See ports.Runner."""
-        return None
+    return ScriptedRunner(answer)
 
 
 class CountedStore(Store):
@@ -65,7 +49,7 @@ class Box:
     """A Pi whose card is written to at a steady rate."""
 
     def __init__(self, root: Path, files: dict[str, str] = PI) -> None:
-        self.clock, self.disk, self.commands = VirtualClock(), planted(files), Commands()
+        self.clock, self.disk, self.commands = VirtualClock(), planted(files), commands()
         plain = rehearse(PATHS, Scenario(), self.clock, MemoryDisk()).ports
         self.ports: Ports = replace(plain, disk=self.disk, runner=self.commands)
         self.database = Database(root / "state.db")
@@ -133,7 +117,7 @@ def test_the_kernels_log_is_read_once_an_hour_and_who_writes_only_for_the_doctor
         box.clock.advance(60.0)
     seen = box.watch.seen()
     assert (seen.errors, seen.writers) == ((LINE,), ())
-    assert box.commands.ran == ["journalctl"]
+    assert [words[0] for words in box.commands.ran] == ["journalctl"]
     box.watch.look_thoroughly()
     assert box.watch.seen().writers == ("k3s-server (pid 812) wrote 52 MB since its start",)
     box.clock.advance(HOUR)

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from archipel_agent.host.disk import SystemDisk
+from archipel_agent.host.privileged import verbs_for
+from archipel_agent.host.run import SystemRunner
+from archipel_agent.host.sandboxed_disk import SandboxedDisk
+from archipel_agent.paths import Paths
 from archipel_agent.ports import Disk
 from archipel_agent.rehearsal.memory_disk import MemoryDisk
 from tests.fakes.disk import TreacherousDisk
@@ -176,6 +180,44 @@ def test_a_real_disk_overwrites_what_it_erases(tmp_path: Path) -> None:
     other.hardlink_to(tmp_path / "key")  # what was written can still be seen by it
     SystemDisk().erase(tmp_path / "key")
     assert other.read_bytes() == bytes(6000)
+
+
+def test_a_real_disk_overwrites_what_it_replaces_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_bytes(b"secret" * 1000)
+    with (tmp_path / "answers").open("rb") as before:  # what was written can still be seen by it
+        SystemDisk().write(tmp_path / "answers", b"blank", 0o640, wipes=True)
+        assert before.read() == bytes(6000)
+    assert ((tmp_path / "answers").read_bytes(), SystemDisk().mode(tmp_path / "answers")) == (b"blank", 0o640)
+
+
+class Unit:
+    """Does privileged things as a transient unit would, and remembers which."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def call(self, verb: str, **parameters: str) -> None:
+        """See ports.Privileged."""
+        self.asked.append(verb)
+        verbs_for(SystemDisk(), SystemRunner())[verb](parameters)
+
+
+@pytest.mark.parametrize(("wipes", "verb"), [(True, "write-over"), (False, "write")])
+def test_a_confined_agent_has_a_unit_overwrite_what_it_may_not_write_itself(
+    tmp_path: Path, wipes: bool, verb: str
+) -> None:
+    unit, stick = Unit(), tmp_path / "media/usb"
+    stick.mkdir(parents=True)
+    (stick / "answers").write_bytes(b"secret")
+    with (stick / "answers").open("rb") as before:
+        SandboxedDisk(unit, Paths(tmp_path)).write(stick / "answers", b"blank", 0o640, wipes)
+        assert before.read() == (bytes(6) if wipes else b"secret")
+    assert ((stick / "answers").read_bytes(), unit.asked) == (b"blank", [verb])
+
+
+def test_wiping_what_was_never_there_only_writes(disk: Disk, place: Path) -> None:
+    disk.write(place / "answers", b"blank", 0o640, wipes=True)
+    assert disk.read(place / "answers") == b"blank"
 
 
 def test_removing_a_tree_behind_a_link_removes_only_the_link(disk: Disk, place: Path) -> None:

@@ -5,9 +5,8 @@ from archipel_agent.host.memory import (
     GROWN_SECONDS,
     SELDOM_SECONDS,
     Tidying,
-    give_back,
-    resident,
 )
+from archipel_contract.memory import give_back, resident
 
 LARGE = 24 << 20
 

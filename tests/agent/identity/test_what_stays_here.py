@@ -63,3 +63,16 @@ def test_nothing_that_is_shown_has_the_token_or_a_private_key(
     device.pass_time(7200.0, steps=4)
     check(device, caplog, token, seen)
     assert len(seen) >= 4 and caplog.text  # there was something to see, and something was said
+
+
+def test_whoever_leaves_the_fleet_keeps_no_key_and_no_certificate(
+    device: Device, fleet: FakeFleet, enroller: FakeEnroller
+) -> None:
+    device.keeper.invite(f"{ADDRESS}/#{fleet.token().text}")
+    device.pass_time(60.0, steps=2)
+    before = keys_of(device)
+    assert device.identity.has_certificate and before
+    device.keeper.leave()
+    left = b"".join(device.disk.read(path) for path in device.disk.files(device.files.paths.base))
+    assert [line for line in before if line.encode() in left] == []
+    assert b"CERTIFICATE" not in left and not device.boot().identity.has_certificate

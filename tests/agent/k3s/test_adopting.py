@@ -46,6 +46,7 @@ def ground(**other: object) -> Ground:
         "unit": UNIT.unit,
         "wanted_unit": UNIT.unit,
         "has_accounts": True,
+        "has_policies": True,
         "has_kubelet_file": True,
     }
     return Ground(**{**usual, **other})  # type: ignore[arg-type]  # each value has the type of its field
@@ -82,12 +83,15 @@ def test_networks_of_its_own_are_fixed_for_life_and_come_first() -> None:
 
 def test_kernel_unit_and_files_are_compared_too() -> None:
     kernel = {**KERNEL_SETTINGS, "kernel.panic": "0", "vm.panic_on_oom": None}
-    changed = ground(kernel=kernel, unit="other", has_accounts=False, has_kubelet_file=False)
+    changed = ground(
+        kernel=kernel, unit="other", has_accounts=False, has_policies=False, has_kubelet_file=False
+    )
     found = {Path(one.name).name: one.later for one in differences(SITE, ours(), changed, PATHS)}
     assert found == {
         "k3s.service": Later.RESTART,
         "50-archipel.conf": Later.RESTART,
         "archipel-accounts.yaml": Later.NOW,
+        "archipel-policies.yaml": Later.NOW,
         "kernel.panic": Later.NOW,
     }
 

@@ -1,17 +1,17 @@
 """The last words of pods in a crash loop: which files are read, how much of them, and what a check makes of them."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from archipel_agent.checks import image_store
 from archipel_agent.k3s.pod_logs import last_words
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Completed
+from archipel_agent.ports import CommandFailed
 from archipel_contract.findings import Verdict
 from archipel_contract.status import Pod
 from tests.agent.checks.machines import GOOD, only
 from tests.fakes.disk import TreacherousDisk
+from tests.fakes.processes import ScriptedRunner
 
 RECORDED = Path(__file__).resolve().parents[2] / "machines/pods/image-damaged.log"
 LOGGED = RECORDED.read_text(encoding="utf-8").splitlines()[1]
@@ -26,40 +26,24 @@ ENDING = Pod(
 PLACE = "/var/log/pods/kube-system_coredns-1_1d6a8b52/coredns"
 
 
-class Tail:
+def tail(disk: TreacherousDisk) -> ScriptedRunner:
     """A Runner that prints the end of a file of the disk."""
 
-    def __init__(self, disk: TreacherousDisk) -> None:
-        self.disk = disk
-        self.read: list[str] = []
-
-    def run(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        timeout: float = 30.0,
-        stdin: bytes = b"",
-        ok: tuple[int, ...] = (0,),
-        environment: dict[str, str] | None = None,
-    ) -> Completed:
-        """Print it."""
-        path = Path(argv[-1])
-        self.read.append(str(path))
-        if not self.disk.exists(path):
+    def answer(argv: tuple[str, ...]) -> str:
+        if not disk.exists(Path(argv[-1])):
             raise CommandFailed("no such file", 1)
-        return Completed(argv=tuple(map(str, argv)), code=0, stdout=self.disk.read(path).decode(), stderr="")
+        return disk.read(Path(argv[-1])).decode()
 
-    def find(self, program: str) -> Path | None:
-        """It is there."""
-        return Path("/usr/bin") / program
+    return ScriptedRunner(answer, is_installed=True)
 
 
 def words(pod: Pod, **files: str) -> tuple[tuple[str, ...], list[str]]:
     disk = TreacherousDisk()
     for name, text in files.items():
         disk.put(Path(name), text.encode())
-    tail = Tail(disk)
-    return last_words(disk, tail, Paths(), (pod,)), tail.read
+    runner = tail(disk)
+    said = last_words(disk, runner, Paths(), (pod,))
+    return said, [argv[-1] for argv in runner.ran]
 
 
 def test_the_newest_file_of_each_container_is_read_and_its_stamp_left_out() -> None:

@@ -10,7 +10,16 @@ from archipel_contract.link import topics
 from archipel_contract.link.carrier import Outgoing
 from archipel_contract.link.delta import state_hash
 from archipel_contract.link.envelope import Envelope, to_wire
-from archipel_contract.link.messages import TYPE_OF, Ack, EpochAck, EventKind, GapReason, Wanted, Welcome
+from archipel_contract.link.messages import (
+    TYPE_OF,
+    Ack,
+    EpochAck,
+    EventKind,
+    GapReason,
+    LinkPlan,
+    Wanted,
+    Welcome,
+)
 from archipel_contract.link.topics import Address, Down
 from archipel_contract.status import Health, LinkState
 from archipel_contract.wire import to_data
@@ -114,6 +123,17 @@ def test_samples_say_which_state_still_holds_once_the_hello_is_a_while_ago(node:
     said = [one.body for one in node.controller.heard if one.type == "metrics"]
     assert len(said) >= 2
     assert {one["state"] for one in said} == {state_hash(node.controller.records.state)}
+
+
+def test_a_node_with_many_points_vouches_for_its_state_within_seconds_of_its_hello(tmp_path: Path) -> None:
+    node = VirtualNode(tmp_path, plan=LinkPlan(every=5, metrics_every=5))
+    node.start()
+    node.run(40.0, turns=2.0)
+    before = len(node.controller.heard)
+    node.run(15.0, turns=2.0)
+    said = [one for one in node.controller.heard[before:] if one.type == "metrics"]
+    assert len(said) >= 2
+    assert {one.body.get("state") for one in said} == {state_hash(node.controller.records.state)}
 
 
 def test_samples_do_not_vouch_for_a_state_that_is_still_under_way(node: VirtualNode) -> None:

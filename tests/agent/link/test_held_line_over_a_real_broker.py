@@ -1,6 +1,5 @@
 """A line that is kept between calls, over real brokers and a network that forgets it without telling anybody."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,6 @@ from tests.brokers.servers import RealBroker
 pytestmark = [pytest.mark.broker, pytest.mark.real_process]
 LONGEST_KEEPALIVE = 65_535
 KNOWN = guarded_brokers.NODE  # with a certificate
-
-
-@pytest.fixture
-def listening(broker: RealBroker) -> Iterator[ListeningController]:
-    """A controller behind the broker."""
-    one = ListeningController(broker)
-    one.start()
-    yield one
-    one.stop()
 
 
 def test_calls_share_a_line_until_the_way_forgets_it_and_then_nothing_is_lost(

@@ -1,7 +1,6 @@
 """The link's own thread over MQTT and real brokers, with a small controller behind them."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,6 @@ from tests.agent.link.nodes import NODE, ListeningController, MemoryFacts, note,
 from tests.brokers.servers import RealBroker
 
 pytestmark = [pytest.mark.broker, pytest.mark.real_process]
-
-
-@pytest.fixture
-def listening(broker: RealBroker) -> Iterator[ListeningController]:
-    """A controller behind the broker."""
-    one = ListeningController(broker)
-    one.start()
-    yield one
-    one.stop()
 
 
 def test_what_happens_and_what_is_reaches_the_controller(

@@ -104,12 +104,12 @@ def test_an_order_that_fails_is_said_and_given_again(cabinet: Cabinet) -> None:
 
 def test_what_the_ups_says_stands_in_the_next_report_with_its_finding(cabinet: Cabinet) -> None:
     core = cabinet.core
-    core.upkeep.look()
+    core.upkeep.rounds.go(core.upkeep.parts())
     first = core.turn(close=True)
     assert first.node.usage.supply == "line"
     cabinet.ups.status = "OB"
     cabinet.clock.advance(10.0)
-    core.upkeep.look()
+    core.upkeep.rounds.go(core.upkeep.parts())
     report = core.turn()
     assert report.node.usage.supply == "battery"
     assert "ups-on-battery" in [one.code for one in report.findings]
@@ -119,7 +119,7 @@ def test_where_no_ups_is_set_nobody_is_asked(tmp_path: Path) -> None:
     ups, clock = ScriptedUps(), VirtualClock()
     made = rehearse(Paths(tmp_path), Scenario(), clock, MemoryDisk())
     core, database = open_core(Paths(tmp_path), replace(made.ports, ups=ups), Settings())
-    core.upkeep.look()
+    core.upkeep.rounds.go(core.upkeep.parts())
     assert core.turn(close=True).node.usage.supply == ""
     assert ups.asked == 0
     assert database is not None

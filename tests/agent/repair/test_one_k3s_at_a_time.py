@@ -105,12 +105,12 @@ class SlowDisk(SystemDisk):
         super().__init__()
         self.together = threading.Barrier(2)
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+    def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
         """See ports.Disk."""
         if path.name == "k3s.json":
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.together.wait(TOGETHER_SECONDS)
-        super().write(path, data, mode)
+        super().write(path, data, mode, wipes)
 
 
 @pytest.mark.real_process

@@ -101,10 +101,10 @@ def test_a_boot_partition_that_can_only_be_read_is_its_own_refusal() -> None:
     node = pi()
     real = node.disk.write
 
-    def write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    def write(path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
         if path.is_relative_to(PATH.parent):
             raise OSError(errno.EROFS, "Read-only file system", str(path))
-        real(path, data, mode)
+        real(path, data, mode, wipes)
 
     node.disk.write = write  # type: ignore[method-assign]  # only this one directory refuses
     job = fix(node)

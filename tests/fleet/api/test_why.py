@@ -100,3 +100,34 @@ def test_there_are_words_for_every_contact_with_every_health(
 def test_health_of_a_silent_site_is_told_in_the_past_tense() -> None:
     assert "when it was last heard" in why(detail_of("dresden"), "en").sentences[1]
     assert why(detail_of("berlin"), "en").sentences[1] == "It has problems."
+
+
+def test_the_reason_comes_first_and_what_else_was_found_stands_aside() -> None:
+    detail = detail_of("dresden")
+    card = FindingRow(finding=fleet_sites.finding("disk-sd-card"), node_id="n-1", node_name="dresden-1")
+    silent = why(replace(detail, findings=(*detail.findings, card)), "en").findings
+    assert [(one.code, one.aside) for one in silent] == [
+        ("fleet-site-overdue", False),
+        ("pod-crash-loop", True),
+        ("disk-sd-card", True),
+    ]
+    contact = replace(detail.site.contact, state=ContactState.CONNECTED)
+    site = replace(detail.site, contact=contact)
+    heard = replace(detail, site=site, nodes=(), findings=(*detail.findings, card))
+    assert [(one.code, one.aside) for one in why(heard, "en").findings] == [
+        ("pod-crash-loop", False),
+        ("disk-sd-card", True),
+    ]
+    assert [one.aside for one in why(replace(heard, findings=(card,)), "en").findings] == [False]
+
+
+def test_a_silent_node_is_a_reason_beside_what_the_others_report() -> None:
+    detail = detail_of("dresden")
+    contact = replace(detail.site.contact, state=ContactState.CONNECTED)
+    nodes = (
+        detail.nodes[0],
+        replace(detail.nodes[1], contact=replace(contact, state=ContactState.OVERDUE)),
+    )
+    heard = replace(detail, site=replace(detail.site, contact=contact), nodes=nodes)
+    said = [(one.code, one.aside) for one in why(heard, "en").findings]
+    assert ("pod-crash-loop", False) in said and ("fleet-node-overdue", False) in said

@@ -32,6 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "ARCHIPEL_FLEET_URL",
         "ARCHIPEL_FLEET_TOKEN",
         "ARCHIPEL_LANGUAGE",
+        "COLUMNS",
         "LC_ALL",
         "LC_MESSAGES",
         "NO_COLOR",

@@ -350,6 +350,38 @@ def test_the_fleets_recovery_key_is_printed_once_and_its_public_half_is_signed_i
     assert secret[20:].encode() not in kept
 
 
+@pytest.mark.parametrize("out", ["", "next.trust"])
+def test_as_json_the_answer_is_one_document_with_the_secret_in_it_and_a_warning_beside_it(
+    run: Run, home: Path, keys: FleetKeys, out: str
+) -> None:
+    said = good(
+        run(
+            "keys",
+            "recovery-recipient",
+            "new",
+            "--yes",
+            "--json",
+            *(("--out", str(home / out)) if out else ()),
+        )
+    )
+    answer = json.loads(said.out)
+    made = answer["recovery_key"]
+    assert recipient_of(made["secret"]) == made["recipient"]
+    assert made["secret"] not in said.err and "let no log keep it" in said.err
+    if out:
+        assert (answer["file"], answer["enough"], recovery(keys)) == (str(home / out), True, ())
+        good(run("keys", "accept", str(home / out), "--yes", "--json"))
+    assert recovery(keys) == (made["recipient"],)
+    assert "AGE-SECRET" not in run("keys", "show", "--json").out
+
+
+def test_as_json_a_change_that_was_refused_has_no_answer_and_its_own_exit_code(
+    run: Run, keys: FleetKeys
+) -> None:
+    said = run("keys", "recovery-recipient", "new", "--json")
+    assert (said.code, "AGE-SECRET" in said.out + said.err) == (Exit.REFUSED, False)
+
+
 def test_it_waits_for_a_root_that_lies_elsewhere_and_another_takes_its_place(
     run: Run, home: Path, keys: FleetKeys
 ) -> None:

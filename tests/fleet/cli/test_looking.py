@@ -10,8 +10,9 @@ from archipel_contract import catalogue
 from archipel_contract.exits import Exit
 from archipel_fleet.api.app import create_app
 from archipel_fleet.api.context import Context
+from archipel_fleet.records import FindingRow, Scope, SiteDetail
 from tests.fakes import fleet_sites
-from tests.fakes.fleet_context import token_of
+from tests.fakes.fleet_context import fake_context, token_of
 from tests.fakes.fleet_store import FakeStore
 from tests.fleet.cli.conftest import Run
 from tests.fleet.serving import answering
@@ -105,6 +106,31 @@ def test_why_of_a_site_says_it_in_sentences_with_steps(anna: Run) -> None:
     assert anna("why", "emden").code == Exit.OK
 
 
+class WithACard(FakeStore):
+    """Sites of which each has a remark about its SD card, whatever else there is."""
+
+    def site(self, scope: Scope, site_id: str, now: int) -> SiteDetail | None:
+        """See ports.Reader."""
+        found = super().site(scope, site_id, now)
+        card = FindingRow(finding=fleet_sites.finding("disk-sd-card"))
+        return found and replace(found, findings=(*found.findings, card))
+
+
+def test_why_of_a_silent_site_speaks_of_its_silence_and_gives_what_was_found_before_a_line_each(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = catalogue.words(fleet_sites.finding("disk-sd-card"))
+    made = fake_context(WithACard())
+    with answering(create_app(made), made.live) as url:
+        monkeypatch.setenv("ARCHIPEL_FLEET_TOKEN", token_of(made, "anna"))
+        for words in (("why", "dresden"), ("site", "dresden")):
+            said = run(*words, "--url", url).out
+            assert said.index("(fleet-site-overdue)") < said.index("Found there as well")
+            assert said.index("Found there as well") < said.index("(pod-crash-loop)") < said.index(card.title)
+            assert card.cause not in said and card.remedy not in said
+            assert "archipel fleet why pod-crash-loop" in said
+
+
 def test_why_speaks_german(anna: Run) -> None:
     said = anna("why", "dresden", "--lang", "de")
     assert "Von diesem Standort kam nichts, obwohl eine Meldung fällig war." in said.out
@@ -151,8 +177,6 @@ def test_why_alone_begins_with_the_controllers_own_trouble(
 
 
 def test_a_fleet_that_is_well_is_told_to_be(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.fakes.fleet_context import fake_context
-
     well = fake_context(FakeStore([fleet_sites.site_row(0), fleet_sites.site_row(4)]))
     with answering(create_app(well), well.live) as url:
         monkeypatch.setenv("ARCHIPEL_FLEET_TOKEN", token_of(well, "anna"))
@@ -183,8 +207,6 @@ def test_colour_comes_only_when_it_is_wanted(anna: Run, monkeypatch: pytest.Monk
 def test_what_a_site_calls_itself_cannot_steer_the_terminal(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.fakes.fleet_context import fake_context
-
     evil = replace(fleet_sites.site_row(0), name="a\033[2Jb\r\nc\u202ed", k3s_versions=("v1\033]0;x\a",))
     made = fake_context(FakeStore([evil]))
     with answering(create_app(made), made.live) as url:

@@ -50,8 +50,23 @@ def test_a_column_that_is_not_spare_stays_however_narrow_the_terminal(
     assert "heard, system" in err.getvalue()
 
 
-def test_what_goes_into_a_file_or_a_pipe_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen, out, err = shown(10, monkeypatch, io.StringIO())
+@pytest.mark.parametrize("said", ["", "0", "wide"])
+def test_what_goes_into_a_file_or_a_pipe_is_whole_unless_columns_says_how_wide(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    screen, out, err = shown(30, monkeypatch, io.StringIO())
+    screen.table(HEAD, ROWS, spare=(3, 2))
+    assert out.getvalue().splitlines()[1] == "+ berlin  Connected  2 s ago"
+    assert "system" in err.getvalue()
+    screen, out, err = shown(30, monkeypatch, io.StringIO())
+    monkeypatch.setenv("COLUMNS", said)
+    screen.table(HEAD, ROWS, spare=(3, 2))
+    assert "bookworm" in out.getvalue() and err.getvalue() == ""
+
+
+def test_without_columns_a_pipe_gets_every_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, err = shown(30, monkeypatch, io.StringIO())
+    monkeypatch.delenv("COLUMNS")
     screen.table(HEAD, ROWS, spare=(3, 2))
     assert "bookworm" in out.getvalue() and err.getvalue() == ""
 

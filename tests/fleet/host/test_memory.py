@@ -1,6 +1,7 @@
 """What a storm of enrolments needed once is given back, and a controller at rest is left alone."""
 
-from archipel_fleet.host.memory import GROWN_BYTES, Tidying, resident
+from archipel_contract.memory import resident
+from archipel_fleet.host.memory import GROWN_BYTES, Tidying
 
 
 def test_memory_is_given_back_where_much_has_come_and_only_there() -> None:

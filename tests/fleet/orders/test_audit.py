@@ -8,17 +8,12 @@ from archipel_contract.audit import AuditEntries, hash_of
 from archipel_contract.link.epochs import Lane
 from archipel_fleet.order_records import Deed
 from archipel_fleet.records import EVERYTHING, Scope
-from archipel_fleet.storage import SqlStore, noticing
+from archipel_fleet.storage import noticing
 from tests.fleet.orders.desk import OTTO, Desk
 from tests.fleet.orders.devices import Device
 from tests.fleet.storage.speech import Speaker, site_id
 
 BROKEN = "audit-chain-broken"
-
-
-@pytest.fixture
-def desk(store: SqlStore) -> Desk:
-    return Desk(store)
 
 
 @pytest.fixture

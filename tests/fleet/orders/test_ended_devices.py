@@ -9,25 +9,11 @@ from archipel_fleet.order_records import OrderRow, OrderState
 from archipel_fleet.orders.rules import OrderRefused
 from archipel_fleet.orders.service import Wish
 from archipel_fleet.records import EVERYTHING
-from archipel_fleet.storage import SqlStore
 from tests.fleet.orders.desk import ANNA, OTTO, Desk
 from tests.fleet.orders.devices import Device
 from tests.fleet.storage.speech import Speaker
 
 DAY = 86_400
-
-
-@pytest.fixture
-def desk(store: SqlStore) -> Desk:
-    return Desk(store)
-
-
-@pytest.fixture
-def device(desk: Desk) -> Device:
-    """A node that is known and connected."""
-    one = Device()
-    desk.meet(one)
-    return one
 
 
 def registered(desk: Desk, device: Device) -> str:

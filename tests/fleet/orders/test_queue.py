@@ -14,7 +14,7 @@ from archipel_fleet.orders.rules import OrderRefused
 from archipel_fleet.orders.service import Wish
 from archipel_fleet.ports import Arrival
 from archipel_fleet.records import EVERYTHING, Account, AccountRole, Scope
-from archipel_fleet.storage import SqlStore, ordering
+from archipel_fleet.storage import ordering
 from tests.fakes import fleet_keys
 from tests.fleet.orders.desk import ANNA, BERTA, OTTO, Desk
 from tests.fleet.orders.devices import Device, made, unsure
@@ -22,19 +22,6 @@ from tests.fleet.storage.conftest import Ground
 from tests.fleet.storage.speech import NOW, Speaker, site_id
 
 DAY = 86_400
-
-
-@pytest.fixture
-def desk(store: SqlStore) -> Desk:
-    return Desk(store)
-
-
-@pytest.fixture
-def device(desk: Desk) -> Device:
-    """A node that is known and connected."""
-    one = Device()
-    desk.meet(one)
-    return one
 
 
 def answered(device: Device, *results: object) -> list[Arrival]:

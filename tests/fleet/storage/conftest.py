@@ -1,12 +1,18 @@
 """A store on each of the two databases, empty, with a clock that stands still until a test moves it."""
 
+import functools
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from archipel_fleet.storage import SqlStore, open_store
+from archipel_fleet.storage.engines import FILE
+from archipel_fleet.storage.migrating import migrate
 from tests.fakes.fleet_context import CountedEntropy, FakeClock
 from tests.fleet.postgresql import PROGRAMS, Server, postgresql
 from tests.fleet.storage.speech import NOW
@@ -68,9 +74,24 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
     one.close()
 
 
+@functools.cache
+def with_tables() -> bytes:
+    """The file of a SQLite database that has our tables and no row; the other database is one that was used before, too."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
+    with engine.begin() as connection:
+        migrate(connection)
+    with closing(engine.raw_connection()) as lent:
+        assert isinstance(lent.driver_connection, sqlite3.Connection)
+        content = lent.driver_connection.serialize()
+    engine.dispose()
+    return content
+
+
 @pytest.fixture
 def store(ground: Ground) -> SqlStore:
     """A store that listens."""
+    if not ground.url:
+        (ground.directory / FILE).write_bytes(with_tables())
     opened = ground.open()
     opened.listening(NOW - 1000, NOW)
     return opened
