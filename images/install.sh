@@ -6,6 +6,7 @@
 #   /opt/archipel/current            link to the version in use, switched in one step
 #   /usr/local/bin/archipel          link to the command
 #   /etc/systemd/system/archipel-agent.service, /usr/lib/sysusers.d/archipel.conf, /usr/lib/tmpfiles.d/archipel.conf
+#   /usr/lib/udev/rules.d/90-archipel-sticks.rules, /usr/lib/systemd/system/archipel-stick@.service, /usr/lib/archipel/stick
 #   the groups archipel and archipel-technician
 # and, only where it is missing, installs the package python3-venv. It does not touch k3s. `docs/install.md` tells more.
 set -eu
@@ -16,6 +17,10 @@ FAILED=4  # what was there before is in use again
 NEEDED_MB=250
 MARK=.complete
 UNIT=archipel-agent.service
+# What mounts sticks: the names in a version, and their places. Versions before it had none.
+STICKS="stick.sh usr/lib/archipel/stick
+archipel-stick@.service usr/lib/systemd/system/archipel-stick@.service
+90-archipel-sticks.rules usr/lib/udev/rules.d/90-archipel-sticks.rules"
 
 say() { printf 'archipel-install: %s\n' "$*"; }
 complain() { printf 'archipel-install: %s\n' "$*" >&2; }
@@ -197,12 +202,32 @@ use() {
     [ -n "$source" ] || fail "$1 holds no unit files."
     put "$source/archipel.sysusers.conf" "$root/usr/lib/sysusers.d/archipel.conf"
     put "$source/archipel.tmpfiles.conf" "$root/usr/lib/tmpfiles.d/archipel.conf"
+    put_sticks
     put "$source/$UNIT" "$root/etc/systemd/system/$UNIT"
     point "versions/$(basename "$1")" "$home/current"
     point "/opt/archipel/current/bin/archipel" "$root/usr/local/bin/archipel"
     point "../$UNIT" "$root/etc/systemd/system/multi-user.target.wants/$UNIT"
     sync
     [ -n "$root" ] || make_groups
+}
+
+put_sticks() {
+    while read -r name place; do
+        if [ -e "$source/$name" ]; then
+            put "$source/$name" "$root/$place"
+        else
+            rm -f "$root/$place"
+        fi
+    done <<TEXT
+$STICKS
+TEXT
+}
+
+# Those that are in already as well. A machine without udev has no sticks.
+see_sticks() {
+    command -v udevadm >/dev/null 2>&1 || return 0
+    udevadm control --reload || true
+    udevadm trigger --action=change --subsystem-match=block || true
 }
 
 make_groups() {
@@ -277,6 +302,7 @@ install() {
     elif runs_systemd; then
         systemctl daemon-reload
     fi
+    if runs_systemd; then see_sticks; fi
     sweep
     say "version $version is installed"
     next_step
@@ -300,9 +326,12 @@ remove() {
     fi
     if runs_systemd; then
         systemctl disable --now $UNIT >/dev/null 2>&1 || true
+        systemctl stop 'archipel-stick@*.service' || true
     fi
     rm -f "$root/etc/systemd/system/multi-user.target.wants/$UNIT" "$root/etc/systemd/system/$UNIT" \
-        "$root/usr/lib/sysusers.d/archipel.conf" "$root/usr/lib/tmpfiles.d/archipel.conf"
+        "$root/usr/lib/sysusers.d/archipel.conf" "$root/usr/lib/tmpfiles.d/archipel.conf" \
+        "$root/usr/lib/systemd/system/archipel-stick@.service" "$root/usr/lib/udev/rules.d/90-archipel-sticks.rules"
+    rm -rf "$root/usr/lib/archipel" "$root/run/archipel-sticks"
     [ ! -L "$root/usr/local/bin/archipel" ] || rm -f "$root/usr/local/bin/archipel"
     # The unit makes these two for k3s; what somebody put there stays.
     rmdir "$root/etc/rancher" "$root/var/lib/rancher" 2>/dev/null || true

@@ -377,7 +377,9 @@ class Core(_Healing, _Enrolling, _Answering):
         last = self._report
         if fresh or last is None or last.job != (running.id if running else ""):
             last = self.turn(close=fresh)
-        return replace(last, backup=backups.standing(self.store, self.settings.backup_to))
+        standing = backups.standing(self.store, self.settings.backup_to)
+        # Who has just been told that the machine is enrolled reads it here as well, before the next turn.
+        return replace(last, backup=standing, enrolment=self.enrolment())
 
     def facts(self) -> NodeFacts:
         """Return what this machine is."""

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("install", "technician", "site", "listeners", "hardening", "files", "fleet-admin")
+PAGES = ("install", "technician", "workshop", "site", "listeners", "hardening", "files", "fleet-admin")
 
 
 def text(page: str) -> str:
@@ -44,3 +44,9 @@ def mentions(page: str) -> list[list[str]]:
 def links(page: str) -> list[str]:
     """Targets of links to other pages."""
     return re.findall(r"\]\(([^)#]+)\)", text(page))
+
+
+def prose_words(page: str) -> int:
+    """How many words there are to read, commands and examples in blocks left out."""
+    prose = re.sub(r"```.*?```", "", text(page), flags=re.DOTALL)
+    return len(re.findall(r"\w[\w'’./-]*", prose))

@@ -35,6 +35,8 @@ OF_THE_SYSTEM = {
         "enable",
         "--now",
         "archipel-broker-list.timer",
+        "mask",  # tests/systemd/test_sticks.py
+        "archipel-stick@.service",
     },
     "install": {"-m", "644", "broker/archipel-broker-list.*", "/etc/systemd/system/"},
     "python3": {"-m", "pip", "download", "--dest", "wheels", "archipel[agent,tui]"},
@@ -98,6 +100,11 @@ def test_every_link_leads_somewhere(page: str) -> None:
 def test_every_page_is_listed_in_the_table_of_contents() -> None:
     listed = pages.text("README")
     assert [page for page in pages.PAGES if f"({page}.md)" not in listed] == []
+
+
+def test_the_technicians_page_takes_ten_minutes_to_read() -> None:
+    # 238 words a minute, what adults read on average of a text that is no story (Brysbaert, 2019).
+    assert pages.prose_words("technician") <= 10 * 238
 
 
 def test_every_state_word_is_explained_to_the_technician() -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"
 
 
-def write(directory: Path, version: str, says: str = "", needs: str = "") -> Path:
-    """Write `archipel-VERSION-py3-none-any.whl` into `directory`; `needs` is a package it cannot be without."""
+def write(
+    directory: Path, version: str, says: str = "", needs: str = "", without: tuple[str, ...] = ()
+) -> Path:
+    """Write `archipel-VERSION-py3-none-any.whl` into `directory`; `needs` is a package it cannot be without, `without`
+    are data files that it lacks.
+    """
     directory.mkdir(exist_ok=True)
     requires = f"Requires-Dist: {needs}\n" if needs else ""
     info = f"archipel-{version}.dist-info"
@@ -25,7 +29,11 @@ def write(directory: Path, version: str, says: str = "", needs: str = "") -> Pat
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\narchipel = archipel_contract.launcher:main\n",
     }
-    files |= {f"archipel_agent/systemd/{path.name}": path.read_text() for path in SYSTEMD.iterdir()}
+    files |= {
+        f"archipel_agent/systemd/{path.name}": path.read_text()
+        for path in SYSTEMD.iterdir()
+        if path.name not in without
+    }
     record = [f"{name},sha256={_digest(text)},{len(text.encode())}" for name, text in files.items()]
     wheel = directory / f"archipel-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as packed:

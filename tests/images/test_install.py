@@ -11,8 +11,14 @@ import pytest
 from tests.hosts import shell
 from tests.images import small_wheel
 
+SYSTEMD = small_wheel.SYSTEMD
 INSTALLER = Path(__file__).resolve().parents[2] / "images/install.sh"
 NO_BODY = 65534
+STICKS = (
+    Path("/usr/lib/archipel/stick"),
+    Path("/usr/lib/systemd/system/archipel-stick@.service"),
+    Path("/usr/lib/udev/rules.d/90-archipel-sticks.rules"),
+)
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -74,7 +80,7 @@ def test_what_is_installed_runs_and_everything_is_in_its_place(installed: Target
     assert os.readlink(root / "opt/archipel/current") == "versions/1.0"
     assert os.readlink(root / "usr/local/bin/archipel") == "/opt/archipel/current/bin/archipel"
     for place in ("etc/systemd/system/archipel-agent.service", "usr/lib/sysusers.d/archipel.conf",
-                  "usr/lib/tmpfiles.d/archipel.conf",
+                  "usr/lib/tmpfiles.d/archipel.conf", *(str(one.relative_to("/")) for one in STICKS),
                   "etc/systemd/system/multi-user.target.wants/archipel-agent.service"):  # fmt: skip
         assert (root / place).is_file(), place
     assert not list(root.rglob("*archipel-new*"))
@@ -97,6 +103,18 @@ def test_a_newer_version_takes_over_and_the_one_before_stays_as_the_way_back(tar
     assert target.says() == "archipel 1.10" and target.versions() == ["1.1", "1.10"]
     target.install("--version", "1.1").ok()
     assert target.says() == "archipel 1.1"
+
+
+def test_going_back_to_a_version_that_mounts_no_sticks_takes_the_rule_away(target: Target) -> None:
+    small_wheel.write(target.wheels, "1.1")
+    small_wheel.write(
+        target.wheels, "1.0", without=tuple(one.name for one in SYSTEMD.iterdir() if "stick" in one.name)
+    )
+    target.install("--version", "1.1").ok()
+    there = [(target.root / place.relative_to("/")).exists() for place in STICKS]
+    target.install("--version", "1.0").ok()
+    left = [(target.root / place.relative_to("/")).exists() for place in STICKS]
+    assert (there, left) == ([True] * 3, [False] * 3) and target.says() == "archipel 1.0"
 
 
 def test_the_same_version_with_other_content_does_not_touch_the_one_in_use(target: Target) -> None:

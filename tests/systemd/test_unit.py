@@ -8,7 +8,7 @@ import pytest
 from archipel_agent.api.roles import TECHNICIAN_GROUP, VIEW_GROUP
 from archipel_agent.host.privileged import SANDBOX_MARK
 from archipel_agent.paths import Paths
-from archipel_agent.steps.leaving import AGENT_UNIT, doomed
+from archipel_agent.steps.leaving import AGENT_UNIT, STICKS, doomed
 from tests.hosts import shell
 
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"
@@ -117,4 +117,5 @@ def test_what_is_installed_is_what_a_removal_takes_away() -> None:
     installer = (SYSTEMD.parent / "images/install.sh").read_text()
     for kind in ("sysusers", "tmpfiles"):
         assert f"/usr/lib/{kind}.d/archipel.conf" in taken and f"/usr/lib/{kind}.d/archipel.conf" in installer
+    assert [place for place in STICKS if f"/{place}" not in taken or place not in installer] == []
     assert f"/etc/systemd/system/{AGENT_UNIT}" in taken and "/opt/archipel" in taken

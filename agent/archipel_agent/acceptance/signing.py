@@ -1,7 +1,8 @@
 """A report as a file: its exact text, the public half of the key that signed it, and the signature.
 
 Signed with the device's key where the machine is enrolled, whose certificate then comes along; else with a key made for this
-one report, which proves that the text was not altered afterwards, and not by whom it was made.
+one report, which proves that the text was not altered afterwards, and not by whom it was made. A certificate proves no more
+unless it is held to the fleet's CA: anybody can make one with any name.
 """
 
 import base64
@@ -86,9 +87,33 @@ def verify(data: bytes) -> tuple[Report, Signed]:
         raise ReportInvalid(f"it is no acceptance report: {error}") from error
 
 
-def who(signed: Signed) -> str:
-    """Return in one line who has signed."""
+def who(signed: Signed, authorities: bytes = b"") -> str:
+    """Return in one line who has signed; raise ReportInvalid when that is no device of the fleet with these CAs (PEM).
+
+    Without any the name of a device is only what its certificate claims, and is told as that.
+    """
     key_id = public_key(signed.key).key_id
     if not signed.is_of_a_device:
         return f"a key made for this report ({key_id})"
-    return f"the device {certificates.read(signed.certificate.encode()).name} ({key_id})"
+    name = certificates.read(signed.certificate.encode()).name
+    if not authorities:
+        return (
+            f"a device that calls itself {name} ({key_id}); whether its fleet calls it so was not looked at"
+        )
+    try:
+        is_known = certificates.is_of(signed.certificate.encode(), authorities)
+    except certificates.CertificateInvalid as error:
+        raise ReportInvalid(f"the CA it should be held to cannot be used: {error}") from error
+    if not is_known:
+        raise ReportInvalid(
+            f"it calls itself a report of {name}, but no CA of this fleet gave that certificate"
+        )
+    return f"the device {name} ({key_id})"
+
+
+def authorities_here(disk: Disk, identity: IdentityPaths) -> bytes:
+    """Return the CAs of the fleet this machine belongs to; nothing without one, or where we may not look."""
+    try:
+        return disk.read(identity.authorities)
+    except OSError:
+        return b""

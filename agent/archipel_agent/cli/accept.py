@@ -57,6 +57,11 @@ def parser() -> argparse.ArgumentParser:
     command.common(one)
     one = words.add_parser("verify", help="check the signature of a report and show it", allow_abbrev=False)
     one.add_argument("file", metavar="FILE", help="the acceptance.json of a machine")
+    one.add_argument(
+        "--authority",
+        metavar="FILE",
+        help="the fleet's CA (PEM), to see that the device is one of its own (default: this machine's fleet)",
+    )
     command.common(one)
     return made
 
@@ -113,11 +118,13 @@ def _measure(session: Session) -> int:
         session.screen.note(f"  {_short(figure)}")
     loop = power_cut.load(core.ports.disk, session.paths)
     made = report(core.ports, core.node_id, tuple(figures), loop, wishes.quick)
-    signed = signing.sign(made, core.ports.disk, identity_of(session.paths))
+    identity = identity_of(session.paths)
+    signed = signing.sign(made, core.ports.disk, identity)
     _, by = signing.verify(signed)  # what is handed out was read back
+    signer = signing.who(by, signing.authorities_here(core.ports.disk, identity))
     core.ports.disk.write(directory / "acceptance.json", signed)
-    core.ports.disk.write(directory / "acceptance.txt", text_of(made, signing.who(by)).encode())
-    return _conclude(session, made, directory / "acceptance.json", signing.who(by))
+    core.ports.disk.write(directory / "acceptance.txt", text_of(made, signer).encode())
+    return _conclude(session, made, directory / "acceptance.json", signer)
 
 
 def _conclude(session: Session, made: "Report", path: Path, signed_by: str) -> int:
@@ -146,6 +153,7 @@ def _verify(session: Session) -> int:
     try:
         with path.open("rb") as readable:
             made, by = signing.verify(readable.read(signing.LIMIT + 1))
+        signer = signing.who(by, _authorities(session))
     except OSError as error:
         raise Stop(Exit.USAGE, f"{path} cannot be read: {error.strerror}") from error
     except signing.ReportInvalid as error:
@@ -153,10 +161,25 @@ def _verify(session: Session) -> int:
             session.screen.data({"file": str(path), "valid": False, "problem": str(error)})
         raise Stop(Exit.REFUSED, f"{path}: {error}") from error
     if session.screen.as_json:
-        session.screen.data({"file": str(path), "valid": True, "signed_by": signing.who(by), "report": made})
+        session.screen.data({"file": str(path), "valid": True, "signed_by": signer, "report": made})
         return Exit.OK
     from archipel_agent.acceptance.text import text_of
 
-    session.screen.line(text_of(made, signing.who(by)))
+    session.screen.line(text_of(made, signer))
     session.screen.line(f"{session.screen.mark(Mark.GOOD)} the signature is good: nothing was altered")
     return Exit.OK
+
+
+def _authorities(session: Session) -> bytes:
+    """Return the CAs to hold a report to."""
+    from archipel_agent.acceptance import signing
+    from archipel_agent.host.disk import SystemDisk
+    from archipel_agent.paths import identity_of
+
+    if not session.options.authority:
+        return signing.authorities_here(SystemDisk(), identity_of(session.paths))
+    path = Path(session.options.authority)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"{path} cannot be read: {error.strerror}") from error

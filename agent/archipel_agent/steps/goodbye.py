@@ -31,7 +31,7 @@ After=local-fs.target
 [Service]
 Type=oneshot
 ExecStartPre=/bin/sleep {PAUSE_SECONDS}
-ExecStart=-/bin/systemctl stop {AGENT_UNIT}
+ExecStart=-/bin/systemctl stop {AGENT_UNIT} archipel-stick@*.service
 {removals}
 ExecStart=-/bin/rmdir {paths.at("etc/rancher")}
 ExecStart=-/bin/rmdir {paths.at("var/lib/rancher")}

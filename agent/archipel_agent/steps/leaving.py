@@ -8,6 +8,13 @@ from archipel_agent.state.store import Store
 
 AGENT_UNIT = "archipel-agent.service"
 LEAVING, KEEPING = "leaving", "keep-state"
+# What mounts sticks: the rule first, so that none is met by half of it.
+STICKS = (
+    "usr/lib/udev/rules.d/90-archipel-sticks.rules",
+    "usr/lib/systemd/system/archipel-stick@.service",
+    "usr/lib/archipel",
+    "run/archipel-sticks",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ def doomed(paths: Paths, keep_state: bool) -> tuple[Path, ...]:
     """Return what belongs to the agent, in the order to remove it: the program last but for the unit."""
     state = () if keep_state else (paths.state,)
     installed = tuple(paths.at(f"usr/lib/{kind}.d/archipel.conf") for kind in ("sysusers", "tmpfiles"))
+    sticks = tuple(paths.at(one) for one in STICKS)
     links = (paths.units / "multi-user.target.wants" / AGENT_UNIT, paths.units / AGENT_UNIT)
     own = (paths.settings, time_servers(paths), paths.runtime)
-    return (*state, *own, *installed, *links, paths.command, paths.program)
+    return (*state, *own, *installed, *sticks, *links, paths.command, paths.program)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -54,6 +54,23 @@ def read_der(der: bytes) -> Certificate:
         return _said(x509.load_der_x509_certificate(der))
     except UNREADABLE as error:
         raise CertificateInvalid(f"this is no certificate we can use: {error}") from None
+
+
+def is_of(pem: bytes, authorities: bytes) -> bool:
+    """Whether one of these CAs (PEM, several in a row) has given a certificate, whenever; raise CertificateInvalid."""
+    try:
+        one, known = x509.load_pem_x509_certificate(pem), x509.load_pem_x509_certificates(authorities)
+    except UNREADABLE as error:
+        raise CertificateInvalid(f"this is no certificate we can use: {error}") from None
+    return any(_is_issuer(authority, one) for authority in known)
+
+
+def _is_issuer(authority: x509.Certificate, one: x509.Certificate) -> bool:
+    try:
+        one.verify_directly_issued_by(authority)
+    except (InvalidSignature, *UNREADABLE):
+        return False
+    return True
 
 
 def _said(one: x509.Certificate) -> Certificate:

@@ -98,3 +98,21 @@ def test_the_command_says_by_whom_it_is_signed_and_refuses_an_altered_one(
     file.write_bytes(file.read_bytes().replace(b"9.5", b"0.5"))
     assert launcher.main(["accept", "verify", str(file)]) == Exit.REFUSED
     assert "altered" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("english")
+def test_a_name_that_no_fleet_gave_is_told_as_a_claim_and_refused_where_the_fleet_is_known(
+    fleet: FakeFleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device, file, ours, theirs = enrolled(fleet), tmp_path / "a.json", tmp_path / "ours", tmp_path / "theirs"
+    file.write_bytes(signed(device))
+    ours.write_bytes(device.disk.read(device.files.paths.authorities))
+    theirs.write_bytes(FleetKeys().authority.pem)
+    assert launcher.main(["accept", "verify", str(file)]) == Exit.OK
+    assert "calls itself" in capsys.readouterr().out
+    assert launcher.main(["accept", "verify", str(file), "--authority", str(ours)]) == Exit.OK
+    assert f"the device {NODE}" in capsys.readouterr().out
+    assert launcher.main(["accept", "verify", str(file), "--authority", str(theirs)]) == Exit.REFUSED
+    assert "no CA of this fleet" in capsys.readouterr().err
+    assert launcher.main(["accept", "verify", str(file), "--authority", str(file)]) == Exit.REFUSED
+    assert "cannot be used" in capsys.readouterr().err

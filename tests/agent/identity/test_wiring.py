@@ -78,6 +78,7 @@ def test_a_link_from_the_api_enrols_and_the_report_says_so(tmp_path: Path, fleet
     assert one.turn().enrolment.state is Membership.NONE
     one.enrol(EnrolmentWish(link=f"{ADDRESS}/#{fleet.token().text}"), "anna")
     settle(made)
+    assert one.report(fresh=False).enrolment.state is Membership.ENROLLED  # before the next turn
     report = one.turn(close=True)
     assert (report.enrolment.state, report.enrolment.display_name) == (Membership.ENROLLED, "Edge 7")
     assert not [finding for finding in report.findings if finding.code.startswith("identity")]

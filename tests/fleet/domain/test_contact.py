@@ -81,6 +81,7 @@ def test_time_alone_never_ends_overdue_and_never_connects(
 ) -> None:
     one, now = pulse(known, since), max(since, listened)
     before = judge(one, listened, now)
+    was_heard = now <= listened + LISTENING_SLACK
     for step in steps:
         now += step
         listened = now  # the controller goes on listening
@@ -89,8 +90,9 @@ def test_time_alone_never_ends_overdue_and_never_connects(
             assert state is ContactState.OVERDUE
         if state is ContactState.CONNECTED:
             assert one.touch is not None
-            assert before in (ContactState.CONNECTED, ContactState.UNKNOWN)
-        before = state
+            # Who has just begun to listen again may find a connection where a silent line was believed.
+            assert before in (ContactState.CONNECTED, ContactState.UNKNOWN) or not was_heard
+        before, was_heard = state, True
 
 
 @hypothesis.given(
