@@ -7,6 +7,7 @@ from typing import Any
 from archipel_contract.exits import Exit
 from tests.e2e.cabinet import AGENT, Cabinet
 from tests.e2e.person import until
+from tests.hosts.booted import BootedHost
 from tests.hosts.host import Host
 
 HERE = Path(__file__).parent
@@ -14,6 +15,7 @@ PLANT = "/var/lib/rancher/k3s/storage/pvc-1_default_plant"
 OLD = "/var/lib/rancher/k3s/data/" + "ab" * 32
 DROP_IN = f"/etc/systemd/system/{AGENT}.d/60-clock.conf"
 RENAMING = "/etc/systemd/system/new-name.service"
+SETTLED_SECONDS = 30.0
 KINDS = ("configmaps", "secrets", "deployments", "serviceaccounts", "namespaces", "clusterroles")
 # udev names cards on a machine; a container has none.
 RENAMES = """\
@@ -28,6 +30,10 @@ ExecStart=/bin/sh -c 'ip link set {old} down; ip link set {old} name {new}; ip l
 
 class Years(Cabinet):
     """A box to which things happen, and who comes when it cannot help itself."""
+
+    def __init__(self, host: BootedHost) -> None:
+        super().__init__(host)
+        self._settling: tuple[float, dict[str, Any]] = (self.begun, {})
 
     def is_given_work_and_a_volume(self) -> None:
         """Put workloads and files on the site by which it is known again."""
@@ -47,6 +53,13 @@ class Years(Cabinet):
             for kind in KINDS
             for one in self.objects(kind)
         }
+
+    def has_settled(self) -> bool:
+        """Whether no object has come or gone for half a minute."""
+        now = self.objects_by_name()
+        if now != self._settling[1]:
+            self._settling = (time.monotonic(), now)
+        return time.monotonic() - self._settling[0] >= SETTLED_SECONDS
 
     def is_repaired(self, code: str) -> None:
         """Wait until the box names what is wrong, then type the one command it names."""
