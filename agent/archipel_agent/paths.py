@@ -6,8 +6,6 @@ The root is `/` on a real machine; tests, the demo and rehearsals put it elsewhe
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archipel_contract.api import SOCKET
-
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -63,6 +61,8 @@ class Paths:
     @property
     def socket(self) -> Path:
         """The local API."""
+        from archipel_contract.api import SOCKET  # noqa: PLC0415 - programs that do one privileged thing answer nobody
+
         return self.at(SOCKET)
 
     # k3s, at the places stock k3s and its documentation use.

@@ -4,15 +4,18 @@
 All calls block; they are made from worker threads, never from the event loop.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
-from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
-from archipel_contract.status import EnrolmentStatus, K3sStatus
+if TYPE_CHECKING:  # loaded by every program that does one privileged thing: such programs begin often
+    from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
+    from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
+    from archipel_contract.status import EnrolmentStatus, K3sStatus
 
 
 class Cancelled(Exception):
@@ -78,12 +81,11 @@ class Disk(Protocol):
         ...
 
     def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
-        """Replace `path` by `data` with `mode`, all or nothing, missing parent directories made with 0755; `wipes`: then
-        overwrite what stood there where it lay, as far as a card lets that be done."""
+        """Replace `path`, all or nothing, parents made with 0755; `wipes`: then overwrite what stood there, if possible."""
         ...
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
-        """Copy a file of any size into place, all or nothing."""
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+        """Copy a file of any size into place, all or nothing; `shares`: as a second name of one file, where the disk can."""
         ...
 
     def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
@@ -106,8 +108,7 @@ class Disk(Protocol):
         ...
 
     def move(self, path: Path, target: Path) -> None:
-        """Give a file or a directory another name in the same directory, all or nothing; what had that name must be gone
-        before (FileExistsError)."""
+        """Rename in the same directory, all or nothing; what had that name must be gone before (FileExistsError)."""
         ...
 
     def make_directory(self, path: Path, mode: int = 0o755) -> None:
@@ -119,8 +120,7 @@ class Disk(Protocol):
         ...
 
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
-        """Remove a directory with all it holds but the files in `keep` (and the directories they are in), never
-        following links or crossing into another file system."""
+        """Remove a directory with all it holds but `keep`, never following links or crossing into another file system."""
         ...
 
     def erase(self, path: Path) -> None:
@@ -171,8 +171,7 @@ class Runner(Protocol):
         ok: tuple[int, ...] = (0,),
         environment: dict[str, str] | None = None,
     ) -> Completed:
-        """Run argv to its end with a clean environment; raise CommandFailed when it is missing, times out (its whole
-        process group is killed) or ends with a code not in `ok`."""
+        """Run argv, its environment clean; raise CommandFailed if it is missing, killed in time, or its code not in `ok`."""
         ...
 
     def find(self, command: str) -> Path | None:

@@ -32,7 +32,7 @@ class TreacherousDisk(Files):
         self.make_directory(path.parent, None)
         self._replace(path, Node(mode, bytes(data)))
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
         """See ports.Disk."""
         self.make_directory(target.parent, None)
         self._replace(target, Node(mode, self.read(source)))

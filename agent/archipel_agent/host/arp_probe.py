@@ -10,10 +10,10 @@ import struct
 import sys
 import time
 
-PROBES = (
-    3  # PROBE_NUM of RFC 5227 section 1.1; its second between them is for machines that only just woke up
-)
-GAP_SECONDS = 0.25
+# RFC 5227, section 1.1, has three probes (PROBE_NUM) with a second between them, for machines that are just waking up. A
+# person waits here: on a cable the answer takes a millisecond, and a radio that sleeps wakes within a third of a second.
+PROBES = 3
+GAP_SECONDS = 0.15
 FRAME_BYTES = 2048
 ARP, IPV4 = 0x0806, 0x0800  # types of Ethernet frames
 ETHERNET = 1  # ARPHRD_ETHER of <linux/if_arp.h>, and the hardware type of ARP itself

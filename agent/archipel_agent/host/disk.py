@@ -4,6 +4,8 @@ After `write`, `copy`, `link` and `remove` return, a power cut cannot take them 
 rename and the directory after it. The temporary name starts with `.archipel-` so that leftovers can be told and swept.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import errno
@@ -13,9 +15,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archipel_agent.host.mounts import space_of
-from archipel_contract.facts import DiskSpace
+
+if TYPE_CHECKING:
+    from archipel_contract.facts import DiskSpace
 
 TEMPORARY = ".archipel-"
 CHUNK = 1 << 20
@@ -24,6 +29,8 @@ IN_USER_SPACE = "fuse"  # fuse, fuseblk, fuse.NAME
 # What chmod(2) says of a file of one's own where there are no modes: FAT and exFAT by drivers in user space, and FAT that
 # is mounted as another user's.
 WITHOUT_MODES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
+# What link(2) says where a file cannot have a second name there: another file system or mount, FAT, too many of them.
+WITHOUT_NAMES = frozenset({errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 
 class SystemDisk:
@@ -44,9 +51,11 @@ class SystemDisk:
         with _wiping(path) if wipes else contextlib.nullcontext(), _replacing(path, mode) as descriptor:
             _write_all(descriptor, data)
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
-        """Copy a file of any size into place, all or nothing."""
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+        """Copy a file of any size into place, all or nothing; `shares`: as a second name of one file, where the disk can."""
         self.make_directory(target.parent, None)
+        if shares and _given_name(source, target, mode):
+            return
         with (
             source.open("rb") as readable,
             _replacing(target, mode) as descriptor,
@@ -227,6 +236,24 @@ def temporary_of(path: Path) -> Path:
     one writer, because one agent holds the lock.
     """
     return path.with_name(f"{TEMPORARY}{path.name}")
+
+
+def _given_name(source: Path, target: Path, mode: int) -> bool:
+    """Give a file a second name, all or nothing; return whether that can be."""
+    if stat.S_IMODE(source.stat().st_mode) != mode:
+        return False  # one file has one mode
+    temporary = temporary_of(target)
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError as error:
+        if error.errno not in WITHOUT_NAMES:
+            raise
+        return False
+    os.replace(temporary, target)
+    temporary.unlink(missing_ok=True)  # rename(2) does nothing where both are one file already
+    _sync_directory(target.parent)
+    return True
 
 
 @contextlib.contextmanager

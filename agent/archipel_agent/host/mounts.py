@@ -1,10 +1,14 @@
 """Which file system holds a path, on what kind of device, and how full it is. Reads /proc and /sys only."""
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from archipel_contract.facts import DiskSpace
+if TYPE_CHECKING:
+    from archipel_contract.facts import DiskSpace
 
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs"}
 MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs", "devtmpfs"}
@@ -12,6 +16,8 @@ MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs", "devtmpfs"}
 
 def space_of(path: Path) -> DiskSpace:
     """Return the file system that holds `path` or its nearest existing parent."""
+    from archipel_contract.facts import DiskSpace  # noqa: PLC0415 - not asked by programs that do one privileged thing
+
     place = _existing(path)
     figures = os.statvfs(place)
     device, filesystem = _mounted(place)

@@ -18,7 +18,7 @@ Verb = Callable[[Mapping[str, str]], None]
 SANDBOX_MARK = "ARCHIPEL_SANDBOXED"  # set by the agent's unit, which also confines it
 TIMEOUT_SECONDS = 120.0
 SLOW_SECONDS = 6 * 3600.0  # a large file on its way to a slow stick
-SLOW = frozenset({"copy", "remove-tree"})
+SLOW = frozenset({"copy", "share", "remove-tree"})
 RESET_SECONDS = 110.0  # below what the transient unit is given; the database of one box is read in seconds
 
 
@@ -81,6 +81,7 @@ def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
         ),
         "link": lambda p: disk.link(Path(p["target"]), Path(p["path"])),
         "copy": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8)),
+        "share": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8), shares=True),
         "remove": lambda p: disk.remove(Path(p["path"])),
         "remove-tree": lambda p: disk.remove_tree(
             Path(p["path"]), frozenset(Path(one) for one in json.loads(p.get("keep", "[]")))

@@ -113,7 +113,7 @@ class MemoryDisk(MemoryFiles):
         """See ports.Disk: nothing is left of what stood there, asked for or not."""
         self._put(path, Entry(mode, data))
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
         """See ports.Disk."""
         self.write(target, self.read(source), mode)
 

@@ -40,16 +40,17 @@ def check(context: Context) -> str | None:
 
 
 def run(context: Context) -> str:
-    """Copy each file that is not there; k3s takes them at its start, or at once when it runs."""
-    store = bundles(context)
+    """Lay out each file that is not there; k3s takes them at its start, or at once when it runs."""
+    store, disk = bundles(context), context.ports.disk
     found = wanted(context)
-    for one, path in found:
-        if _is_there(context, one, path):
-            continue
-        context.progress.waiting_for(f"the copy of {one.name}")
-        context.ports.disk.copy(store.blob(one.sha256), path, PRIVATE)
-        if context.ports.disk.sha256(path) != one.sha256:
-            context.ports.disk.remove(path)
+    lacking = [(one, path) for one, path in found if not _is_there(context, one, path)]
+    for one, path in lacking:
+        context.progress.waiting_for(one.name)
+        # Archives are large, and a card has neither room nor writes for a second copy. Objects are edited: they are copied.
+        is_archive = path.parent == context.paths.k3s_images
+        disk.copy(store.blob(one.sha256), path, PRIVATE, shares=is_archive)
+        if disk.sha256(path) != one.sha256:
+            disk.remove(path)
             named = {"path": str(store.blob(one.sha256)), "file": one.name, "problem": "the disk altered it"}
             raise StepFailed(finding("bundle-damaged", (str(path),), None, **named))
     if _lacks_cache(context):

@@ -275,7 +275,7 @@ class FullDisk(SystemDisk):
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
         """See ports.Disk."""
         raise OSError(self.number, os.strerror(self.number), str(target))
 

@@ -113,6 +113,35 @@ def test_copying_what_is_not_there_leaves_the_target_alone(disk: Disk, place: Pa
     assert (disk.read(place / "target"), disk.names(place)) == (b"old", ("target",))
 
 
+def test_what_is_shared_outlives_either_of_its_names(disk: Disk, place: Path) -> None:
+    disk.write(place / "kept/blob", b"archive", 0o600)
+    disk.write(place / "images/one.tar", b"older", 0o600)
+    files = {place / "images/one.tar": place / "kept/blob", place / "new/two.tar": place / "kept/blob"}
+    for path in (*files, *files):  # twice, as after a cut
+        disk.copy(files[path], path, 0o600, shares=True)
+    assert [disk.read(path) for path in files] == [b"archive", b"archive"]
+    assert (disk.names(place / "images"), disk.names(place / "new")) == (("one.tar",), ("two.tar",))
+    disk.remove(place / "kept/blob")
+    disk.write(place / "new/two.tar", b"newer", 0o600)
+    assert (disk.read(place / "images/one.tar"), disk.read(place / "new/two.tar")) == (b"archive", b"newer")
+
+
+def test_what_cannot_be_one_file_is_copied(disk: Disk, place: Path) -> None:
+    disk.write(place / "blob", b"program", 0o600)
+    disk.copy(place / "blob", place / "program", 0o755, shares=True)
+    assert (disk.mode(place / "program"), disk.mode(place / "blob")) == (0o755, 0o600)
+    with pytest.raises(FileNotFoundError):
+        disk.copy(place / "absent", place / "program", 0o755, shares=True)
+    assert disk.read(place / "program") == b"program"
+
+
+def test_one_file_with_two_names_takes_its_room_once(place: Path) -> None:
+    disk = SystemDisk()
+    disk.write(place / "blob", b"archive", 0o600)
+    disk.copy(place / "blob", place / "one.tar", 0o600, shares=True)
+    assert (place / "blob").samefile(place / "one.tar")
+
+
 def test_what_is_poured_stands_there_as_a_whole_with_its_mode(disk: Disk, place: Path) -> None:
     disk.pour(place / "new/file", iter([b"one ", b"", b"two"]), 0o600)
     assert (disk.read(place / "new/file"), disk.mode(place / "new/file")) == (b"one two", 0o600)

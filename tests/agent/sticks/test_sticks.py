@@ -89,10 +89,10 @@ class PulledDisk(RehearsedDisk):
             self._stick.pull()
         return super().part(path, offset, length)
 
-    def copy(self, source: Path, target: Path, mode: int) -> None:
+    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
         """See ports.Disk: onto the stick by pieces, so that there is a middle."""
         if not target.is_relative_to(self._stick.place):
-            super().copy(source, target, mode)
+            super().copy(source, target, mode, shares)
             return
         pieces = (
             super(PulledDisk, self).part(source, at, 512) for at in range(0, source.stat().st_size, 512)
