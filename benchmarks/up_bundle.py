@@ -1,49 +1,40 @@
 """How much longer `archipel up --bundle` takes than copying the same from the stick and starting k3s by hand."""
 
 import re
-import statistics
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from benchmarks.figure import Figure, Skipped, differences, up_bound
-from benchmarks.ground import IMAGES, NAME, Ground, fresh_host, in_guest, missing, tell
+from benchmarks.figure import Figure, Skipped
+from benchmarks.ground import IMAGES, NAME, Ground, fresh_host, in_guest, missing
 from benchmarks.parts import archipel
-from benchmarks.up_time import FILES, PREPARE, Steps, spread
+from benchmarks.up_pairs import Pairs
 from tests.hosts import requirements
 
-PAIRS, QUICK_PAIRS = 5, 1
 STICK, BUNDLE, KEYS = "/media/stick", "edge.archipel-bundle", "/etc/archipel/bundle-keys"
 PROGRAM = re.compile(r"^ExecStart=\S*?(/\S+)", re.MULTILINE)
 
 
-def by_up(bundle: Path, files: dict[str, bytes], steps: Steps) -> float:
-    """Return the seconds on a host without k3s and with the stick; keep the files it wrote, and what each step took."""
+def by_up(bundle: Path, pairs: Pairs) -> float:
+    """Return the seconds on a host without k3s and with the stick; `pairs` keeps what it showed."""
     with fresh_host(product=True, has_k3s=False) as host:
         host.put(bundle, f"{STICK}/{BUNDLE}")
         host.put(bundle.with_name("maker.pub"), f"{KEYS}/maker.pub")
         host.run(["sync"]).ok()
-        seen = in_guest(host, "up", "--bundle", STICK)
-        before = 0.0
-        for title, at in seen["steps"]:
-            steps.setdefault(title.partition("  ")[0], []).append(at - before)
-            before = at
-        files.update({path: host.get(path) for path in FILES})
-    return float(seen["seconds"])
+        return pairs.keep(host, in_guest(host, "up", "--bundle", STICK))
 
 
-def by_hand(files: dict[str, bytes]) -> float:
+def by_hand(pairs: Pairs) -> float:
     """Return the seconds on a host with everything but Archipel, and with k3s and its images on the stick."""
-    unit = files["/etc/systemd/system/k3s.service"].decode()
+    unit = pairs.files["/etc/systemd/system/k3s.service"].decode()
     found = PROGRAM.search(unit)
     if found is None:
         raise RuntimeError(f"the unit names no program: {unit}")
     with fresh_host(product=False, has_k3s=False) as host:
         host.offer_k3s(f"{STICK}/k3s")
         host.offer_images(f"{STICK}/images")
-        for path, mode in FILES.items():
-            host.put(files[path], path, mode)
-        host.run(["sh", "-c", PREPARE]).ok()
+        pairs.lay_out(host)
         copies = [f"{STICK}/k3s", found[1], f"{STICK}/images", IMAGES]
         return float(in_guest(host, "by_hand", NAME, *copies)["seconds"])
 
@@ -52,35 +43,23 @@ def measure(ground: Ground) -> Figure:
     """Take the pairs, one of each in turn; raise Skipped."""
     if why_not := missing():
         raise Skipped(why_not)
-    pairs: list[tuple[float, float]] = []
-    files: dict[str, bytes] = {}
-    steps: Steps = {}
+    pairs = Pairs()
     with tempfile.TemporaryDirectory(prefix="bundle-", dir="/var/tmp") as place:
         bundle = _bundle(Path(place))
-        for number in range(QUICK_PAIRS if ground.quick else PAIRS):
-            pair = by_up(bundle, files, steps), by_hand(files)
-            tell(f"up --bundle {pair[0]:.2f} s, by hand {pair[1]:.2f} s (pair {number + 1})")
-            pairs.append(pair)
+        pairs.take(ground, "up --bundle", partial(by_up, bundle, pairs), partial(by_hand, pairs))
         size = bundle.stat().st_size
-    up = [first for first, _ in pairs]
-    hand = [second for _, second in pairs]
-    shares = [f"{title} {statistics.median(values):.2f}" for title, values in steps.items()]
     return Figure(
         name="up-bundle",
         title="`archipel up --bundle` beyond copying and starting by hand, until the node is Ready",
         unit="s",
-        values=differences(pairs),
-        bound=up_bound(statistics.median(hand)),
+        values=pairs.values(),
+        bound=pairs.bound(),
         method=(
             f"as `up-time`, on hosts without k3s and with a stick (a directory of the same disk). `up`: a signed bundle of "
             f"{size / 1e6:.0f} MB is verified, imported and started. By hand: the same k3s and image archives are copied to "
             "where `up` had put them and flushed, nothing is verified, then k3s is started. The bound is 2 s or 5 %."
         ),
-        details=(
-            f"up      {spread(up)}",
-            f"by hand {spread(hand)}",
-            f"steps of up, median s: {', '.join(shares)}",
-        ),
+        details=pairs.details(),
     )
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from archipel_agent.host.clock import text
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Clock, Disk, Ports
+from archipel_agent.ports import Clock, Files, Ports
 from archipel_agent.state.store import Store
 from archipel_contract import RELEASED
 from archipel_contract.facts import ClockQuality, ClockSource
@@ -139,7 +139,7 @@ def begin(store: Store, newest_file: datetime | None) -> None:
         store.keep(**facts)
 
 
-def newest_of_ours(disk: Disk, paths: Paths) -> datetime | None:
+def newest_of_ours(disk: Files, paths: Paths) -> datetime | None:
     """Return when the agent last wrote any of its own files, by the clock of then."""
     database = paths.database
     ours = (database, database.with_name(f"{database.name}-wal"), paths.outbox, paths.settings)

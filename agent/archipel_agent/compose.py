@@ -2,10 +2,8 @@
 
 import contextlib
 import functools
-import os
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archipel_agent import clocks
@@ -29,23 +27,17 @@ from archipel_agent.k3s.systemd import SystemdKeeper
 from archipel_agent.k3s.teardown import Teardown
 from archipel_agent.paths import Paths, identity_of, token_file
 from archipel_agent.ports import Disk, Enroller, Ports, Privileged
-from archipel_agent.settings import Settings, SettingsInvalid, load
+from archipel_agent.settings import Settings, load
 from archipel_agent.state.database import Database, StateUnusable
 from archipel_agent.state.store import Store
 from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
 from archipel_contract.facts import InitSystem
 from archipel_contract.names import new_node_id
+from archipel_contract.settings import SettingsInvalid
 from archipel_contract.status import EnrolmentStatus
 
 if TYPE_CHECKING:
     from archipel_agent.identity.keeper import IdentityKeeper
-
-ROOT_VARIABLE = "ARCHIPEL_ROOT"
-
-
-def paths_here() -> Paths:
-    """Return the paths below `ARCHIPEL_ROOT`, or below `/`."""
-    return Paths(Path(os.environ.get(ROOT_VARIABLE, "/")))
 
 
 def real_ports(paths: Paths) -> Ports:

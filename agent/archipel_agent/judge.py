@@ -129,9 +129,15 @@ def _seen(site: SiteDocument | None, evidence: Evidence, findings: tuple[Finding
     cluster = evidence.cluster
     if cluster is None or not cluster.reachable:
         return f"site {site.name}: {_k3s_words(evidence.k3s)}, its API does not answer"
-    ready = sum(node.ready for node in cluster.nodes)
     running = sum(pod.ready for pod in cluster.pods)
-    return f"site {site.name}: {ready} of {len(site.nodes)} nodes ready, {running} of {len(cluster.pods)} pods ready"
+    return f"site {site.name}: {_nodes_words(site, cluster)}, {running} of {len(cluster.pods)} pods ready"
+
+
+def _nodes_words(site: SiteDocument, cluster: ClusterStatus) -> str:
+    own = {node.node_name for node in site.nodes}
+    ready = sum(node.ready for node in cluster.nodes if node.name in own)
+    joined = sum(node.name not in own for node in cluster.nodes)
+    return f"{ready} of {len(own)} nodes ready" + (f" and {joined} joined by hand" if joined else "")
 
 
 def _k3s_words(k3s: K3sStatus) -> str:

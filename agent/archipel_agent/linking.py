@@ -42,7 +42,7 @@ class FleetLink:
         self._link: Link | None = None
         self._desk: OrderDesk | None = None
         self._is_wrong = False
-        self._has_rtc: bool | None = None  # does not change while a machine runs
+        self._has_rtc: bool | None = None  # as it was when first asked
 
     def start(self) -> None:
         """Begin to connect, if there is somewhere to connect to; never fails."""
@@ -79,7 +79,10 @@ class FleetLink:
         return keeper.identity
 
     def _open(self, identity: "DeviceIdentity | None") -> None:
-        from archipel_agent.link import making  # noqa: PLC0415 - a site without a fleet must not pay for the link in memory
+        # A site without a fleet must not pay for the link in memory.
+        from archipel_agent.link import making  # noqa: PLC0415 - see above
+        from archipel_agent.link.link import Link  # noqa: PLC0415 - see above
+        from archipel_contract.link.broker_url import BrokerUrlInvalid  # noqa: PLC0415 - see above
 
         core, store = self._core, self._core.store
         assert store is not None  # see look
@@ -96,12 +99,12 @@ class FleetLink:
                     self._settings,
                     making.Secured(self._desk, identity, lambda: self._time().checks_dates),
                 )
-        except making.BrokerUrlInvalid as error:
+        except BrokerUrlInvalid as error:
             self._is_wrong = True
             self._desk = None
             core.link_status = functools.partial(_wrong, self._settings, str(error))
             return
-        link = making.Link(parts if self._changed is None else self._changed(parts))
+        link = Link(parts if self._changed is None else self._changed(parts))
         self._link = link
         core.link_status, core.when_reported = link.status, link.note
         self._begin(link)

@@ -3,8 +3,11 @@
 The root is `/` on a real machine; tests, the demo and rehearsals put it elsewhere. Nothing here touches the disk.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+ROOT_VARIABLE = "ARCHIPEL_ROOT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +205,8 @@ def time_servers(paths: Paths) -> Path:
 def boot_places(paths: Paths) -> tuple[Path, ...]:
     """Return where boot partitions are mounted: Raspberry Pi OS and Debian from 12 on, before that, and UEFI."""
     return (paths.at("boot/firmware"), paths.at("boot"), paths.at("boot/efi"))
+
+
+def here() -> Paths:
+    """Return the paths of this process: below what ARCHIPEL_ROOT names, else below `/`."""
+    return Paths(Path(os.environ.get(ROOT_VARIABLE) or "/").absolute())

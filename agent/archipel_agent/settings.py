@@ -6,17 +6,14 @@ unknown key or a wrong type is refused with its place: on a device a typing erro
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from archipel_contract.settings import SettingsInvalid, gathered, one_of, text
+
 FILE = "agent.toml"
 PREFIX = "ARCHIPEL_"
-
-
-class SettingsInvalid(Exception):
-    """Settings cannot be used; the message names file or variable, key, and what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,35 +179,10 @@ def load(
     flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings; `flags` with the value None count as not given. Raises SettingsInvalid."""
-    known = {field.name: field.type for field in fields(Settings)}
-    values: dict[str, object] = {}
-    path = directory / FILE
-    for name, value in _file(path).items():
-        if name not in known:
-            raise SettingsInvalid(f"{path}: unknown key {name!r}; known are {', '.join(sorted(known))}")
-        values[name] = _checked(name, value, f"{path}: {name}")
-    for name in known:
-        variable = PREFIX + name.upper()
-        text = (os.environ if environment is None else environment).get(variable)
-        if text is not None:
-            values[name] = _checked(name, text, variable)
-    for name, value in (flags or {}).items():
-        if value is not None:
-            values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    names = [field.name for field in fields(Settings)]
+    around = os.environ if environment is None else environment
+    values = gathered(names, _checked, directory / FILE, around, PREFIX, flags)
     return Settings(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
-
-
-def _file(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{path} is not TOML: {error}") from error
 
 
 def is_usable(name: str, value: object) -> bool:
@@ -234,10 +206,9 @@ def _checked(name: str, value: object, place: str) -> object:
         if not LEAST[name] <= number < 1e9:
             raise SettingsInvalid(f"{place} must be at least {LEAST[name]:g} seconds, not {value!r}")
         return number
-    if not isinstance(value, str):
-        raise SettingsInvalid(f"{place} must be text in quotes, not {value!r}")
-    if name in CHOICES and value not in CHOICES[name]:
-        raise SettingsInvalid(f"{place} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    value = text(value, place)
+    if name in CHOICES:
+        return one_of(CHOICES[name], value, place)
     if name == "remote_verbs":
         unknown = {word for one in value.split(",") if (word := one.strip())} - set(REMOTE_VERBS)
         if unknown:

@@ -1,9 +1,10 @@
-"""What the makers of reference pages share: tables, docstrings of attributes, links to schemas."""
+"""What the makers of reference pages share: tables, docstrings of attributes, settings, links to schemas."""
 
 import ast
 import inspect
 import textwrap
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from archipel_contract import schema
@@ -34,6 +35,23 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return (
         "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
         + "\n"
+    )
+
+
+def settings_page(title: str, text: str, defaults: Any, prefix: str) -> str:
+    """Return the page of a program's settings: `defaults` is the dataclass of them as it is when nothing is said."""
+    docs = attribute_docs(type(defaults))
+    rows = [
+        (
+            f"`{one.name}`",
+            f"`{prefix}{one.name.upper()}`",
+            f"`{getattr(defaults, one.name)!r}`",
+            docs[one.name],
+        )
+        for one in fields(defaults)
+    ]
+    return "\n".join(
+        [MADE, f"# {title}\n", f"{text}\n", table(("key", "environment", "default", "meaning"), rows)]
     )
 
 

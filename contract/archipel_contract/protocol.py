@@ -34,8 +34,8 @@ OPENING = """\
 
 Everything a node and its fleet say to each other are *messages* on an MQTT broker. The protocol needs MQTT 3.1.1 only: clean
 sessions, QoS 0 and 1, retained messages for presence. Order, de-duplication, acknowledgement and size limits are in the
-messages themselves, because brokers lose, repeat and reorder what they have acknowledged. Nothing said from above makes a
-device act: there are no keys yet, and a broker that is not on loopback is refused by both ends.
+messages themselves, because brokers lose, repeat and reorder what they have acknowledged. No broker is trusted either: what
+makes a node act is signed, and the node verifies it. Both ends refuse a broker without TLS that is not on loopback.
 
 A reader skips fields it does not know, and takes a word it does not know (a new kind of event, say) for `unknown`: types
 only ever grow, because a node may come back after a year.

@@ -72,11 +72,10 @@ class DeviceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRow:
-    """A token; its secret is known only as a digest."""
+class TokenShown:
+    """A token without anything of its secret."""
 
     id: str
-    digest: str
     made_by: str
     made: int
     expires: int
@@ -88,6 +87,22 @@ class TokenRow:
     customer: str = ""
     """Whose devices it makes; empty: those of the site's customer."""
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow(TokenShown):
+    """A token as it is kept; its secret is known only as a digest."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMade:
+    """A new token. Its secret is in `link` and `token`, and is never shown again."""
+
+    shown: TokenShown
+    link: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from archipel_contract.link import broker_url
 from archipel_contract.link.broker_url import BrokerUrl
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.memory import share_heap
+from archipel_contract.settings import SettingsInvalid
 from archipel_fleet.accounts.service import FIRST
 from archipel_fleet.api.app import create_app
 from archipel_fleet.api.context import Context
@@ -45,12 +46,10 @@ from archipel_fleet.ports import Store, StoreFailed
 from archipel_fleet.records import EVERYTHING, FindingRow
 from archipel_fleet.refusals import Refusal, refusal, say
 from archipel_fleet.securing import TEND_SECONDS, Secured
-from archipel_fleet.settings import NotLoopback, Settings, SettingsInvalid, load
+from archipel_fleet.settings import NotLoopback, Settings, load
 from archipel_fleet.storage import open_store
 from archipel_fleet.web import routes
 
-TOKEN = "cli.token"
-BROKER = "broker"
 KEEPALIVE_SECONDS = (
     15  # a broker that is half gone is noticed soon: until then the controller believes it listens
 )
@@ -180,7 +179,7 @@ class Controller:
         self._bound(undo, ("127.0.0.1", settings.embedded_port), "--broker-port").close()
         secured = self._secured
         access = secured.access() if secured is not None else None
-        broker = EmbeddedBroker(settings.directory / BROKER, settings.embedded_port, access=access)
+        broker = EmbeddedBroker(settings.broker_directory, settings.embedded_port, access=access)
         undo.callback(broker.stop)
         try:
             broker.start()
@@ -245,7 +244,7 @@ class Controller:
         """Make the first account, and the token for commands on this machine."""
         try:
             password = context.accounts.first_run()
-            files.write_private(self._settings.directory / TOKEN, context.accounts.local_token() + "\n")
+            files.write_private(self._settings.token_file, context.accounts.local_token() + "\n")
         except StoreFailed as error:
             raise refusal(error.code, detail=str(error)) from error
         except OSError as error:

@@ -6,31 +6,25 @@ file in it.
 """
 
 import os
-import tomllib
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from archipel_contract.link import broker_url
-from archipel_contract.link.broker_url import is_loopback as is_loopback
+from archipel_contract.link.broker_url import is_loopback
+from archipel_contract.link.topics import SHARDS
+from archipel_contract.settings import SettingsInvalid, gathered, one_of, text
 
 FILE = "fleet.toml"
 PREFIX = "ARCHIPEL_FLEET_"
 SYSTEM_DATA = Path("/var/lib/archipel-fleet")
-SHARDS = 64
 ENROL_PORT = 8471
 DATABASES = ("postgresql", "sqlite")
 
 
-class SettingsInvalid(Exception):
-    """Settings cannot be used; the message names file or variable, key, and what is expected."""
-
-    code = "fleet-settings-invalid"
-
-
 class NotLoopback(SettingsInvalid):
-    """An address leads off this machine, which is refused while there are no keys."""
+    """An address leads off this machine, for something that is not protected on the way there."""
 
     code = "fleet-not-loopback"
 
@@ -97,6 +91,16 @@ class Settings:
         return Path(self.data)
 
     @property
+    def token_file(self) -> Path:
+        """What commands on this machine log in with; written anew at every start of the controller."""
+        return self.directory / "cli.token"
+
+    @property
+    def broker_directory(self) -> Path:
+        """Where the embedded broker keeps its files."""
+        return self.directory / "broker"
+
+    @property
     def host(self) -> str:
         """The address part of `listen`."""
         return _parts(self.listen)[0]
@@ -156,20 +160,11 @@ def load(
     """
     around = os.environ if environment is None else environment
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    directory = _directory(given.get("data"), around, os.geteuid() == 0 if is_root is None else is_root)
-    known = [field.name for field in fields(Settings)]
-    values: dict[str, object] = {}
-    path = directory / FILE
-    for name, value in _file(path).items():
-        if name not in known or name == "data":
-            raise SettingsInvalid(f"{path}: unknown key {name!r}; known are {', '.join(sorted(known[1:]))}")
-        values[name] = _checked(name, value, f"{path}: {name}")
-    for name in known:
-        text = around.get(PREFIX + name.upper())
-        if text is not None:
-            values[name] = _checked(name, text, PREFIX + name.upper())
-    for name, value in given.items():
-        values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    directory = _directory(given.pop("data", None), around, os.geteuid() == 0 if is_root is None else is_root)
+    names = [field.name for field in fields(Settings) if field.name != "data"]
+    # A directory that is none is refused, with its remedy, by whoever uses it.
+    file = None if directory.is_file() else directory / FILE
+    values = gathered(names, _checked, file, around, PREFIX, given)
     values["data"] = str(directory)
     return Settings(**values)  # type: ignore[arg-type]  # each value was checked against its field just above
 
@@ -184,29 +179,12 @@ def _directory(given: object, environment: Mapping[str, str], is_root: bool) -> 
     return Path(shared).absolute() / "archipel-fleet"
 
 
-def _file(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-    ):  # what is wrong with the directory is said by whoever uses it
-        return {}
-    except OSError as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{path} is not TOML: {error}") from error
-
-
 def _checked(name: str, value: object, place: str) -> object:
     if isinstance(getattr(Settings(), name), int):
         return _port(value, place)
-    if not isinstance(value, str):
-        raise SettingsInvalid(f"{place} must be text in quotes, not {value!r}")
-    if name in CHOICES and value not in CHOICES[name]:
-        raise SettingsInvalid(f"{place} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    value = text(value, place)
+    if name in CHOICES:
+        return one_of(CHOICES[name], value, place)
     if name == "shards":
         try:
             _numbers(value)

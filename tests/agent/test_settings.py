@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from archipel_agent.cli.agent import parser
-from archipel_agent.settings import CHOICES, FILE, LEAST, Settings, SettingsInvalid, load
+from archipel_agent.settings import CHOICES, FILE, LEAST, Settings, load
+from archipel_contract.settings import SettingsInvalid
 from archipel_contract.status import LinkMode
 
 

@@ -6,8 +6,7 @@ Nothing here may be relied on beyond these facts: what counts is acknowledged by
 import contextlib
 import socket
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from tests.brokers import speech
 from tests.brokers.listening import heard, lost, settled, silence
 from tests.brokers.proxy import FaultProxy, Mode
 from tests.brokers.servers import BROKERS, RealBroker
+from tests.brokers.talking import opened, said
 
 pytestmark = [pytest.mark.broker]
 
@@ -41,27 +41,14 @@ SMALL_QUEUE = {
 SENDS_WILL_AT_TAKEOVER = {"mosquitto": True, "nats": False}
 
 
-@contextmanager
 def connected(
     broker: RealBroker, client_id: str, will: Outgoing | None = None, manual_ack: bool = False
-) -> Generator[MqttCarrier, None, None]:
-    carrier = broker.carrier(client_id, manual_ack=manual_ack)
-    carrier.open(will)
-    try:
-        yield carrier
-    finally:
-        carrier.close()
+) -> AbstractContextManager[MqttCarrier]:
+    return opened(broker.carrier(client_id, manual_ack=manual_ack), will=will)
 
 
-@contextmanager
-def controller(broker: RealBroker) -> Generator[MqttCarrier, None, None]:
-    with connected(broker, "controller", manual_ack=True) as carrier:
-        carrier.subscribe([(topics.ALL_UP, 1)])
-        yield carrier
-
-
-def said(topic: str, payload: bytes = b"x", qos: int = 1, retained: bool = False) -> Outgoing:
-    return Outgoing(topic=topic, payload=payload, qos=qos, retained=retained)
+def controller(broker: RealBroker) -> AbstractContextManager[MqttCarrier]:
+    return opened(broker.carrier("controller", manual_ack=True), topics.ALL_UP)
 
 
 # --- what travels ---------------------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 import contextlib
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from archipel_contract.link import topics
 from archipel_contract.link.broker_url import TLS, BrokerUrl
-from archipel_contract.link.carrier import CarrierFailed, Incoming, Outgoing
+from archipel_contract.link.carrier import CarrierFailed, Incoming
 from archipel_contract.link.envelope import WIRE_LIMIT
 from archipel_contract.link.mqtt import MqttCarrier
 from archipel_contract.link.topics import Down, Up
@@ -17,6 +17,7 @@ from archipel_fleet.link.broker_access import CONTROLLER
 from tests.brokers.guarded import NODE, GuardedBroker, GuardedMosquitto, GuardedNats
 from tests.brokers.listening import heard, lost, settled, silence
 from tests.brokers.proxy import FaultProxy, Mode
+from tests.brokers.talking import opened, said
 
 pytestmark = [pytest.mark.broker, pytest.mark.real_process]
 
@@ -36,24 +37,8 @@ def way(request: pytest.FixtureRequest) -> Way:
     return found
 
 
-@contextmanager
-def opened(carrier: MqttCarrier, will: Outgoing | None = None) -> Generator[MqttCarrier, None, None]:
-    carrier.open(will)
-    try:
-        yield carrier
-    finally:
-        carrier.close()
-
-
-@contextmanager
-def controller(broker: GuardedBroker) -> Generator[MqttCarrier, None, None]:
-    with opened(broker.carrier(CONTROLLER, manual_ack=True)) as carrier:
-        carrier.subscribe([(topics.ALL_UP, 1)])
-        yield carrier
-
-
-def said(topic: str, payload: bytes = b"x", qos: int = 1, retained: bool = False) -> Outgoing:
-    return Outgoing(topic=topic, payload=payload, qos=qos, retained=retained)
+def controller(broker: GuardedBroker) -> AbstractContextManager[MqttCarrier]:
+    return opened(broker.carrier(CONTROLLER, manual_ack=True), topics.ALL_UP)
 
 
 def through(broker: GuardedBroker, proxy: FaultProxy, name: str, keepalive: int = 60) -> MqttCarrier:

@@ -22,24 +22,12 @@ from archipel_fleet.link.broker_access import CONTROLLER, PACKET_LIMIT
 from tests.brokers import speech
 from tests.brokers.guarded import NODE, OLD, OTHER, GuardedBroker, GuardedMosquitto, GuardedNats
 from tests.brokers.listening import heard, lost, settled, silence
+from tests.brokers.talking import opened
 
 pytestmark = [pytest.mark.broker, pytest.mark.real_process]
 
 LATE = "n-2222222222222222"
 FORGED = b"forged"
-
-
-@contextmanager
-def opened(
-    carrier: MqttCarrier, *filters: str, will: Outgoing | None = None
-) -> Generator[MqttCarrier, None, None]:
-    carrier.open(will)
-    try:
-        if filters:
-            carrier.subscribe([(one, 1) for one in filters])
-        yield carrier
-    finally:
-        carrier.close()
 
 
 @contextmanager

@@ -57,6 +57,7 @@ RAISED_ELSEWHERE = {
     "backup-older-k3s",
     "backup-settings-lost",
     "backup-site-lives",
+    "support-place-missing",
     "backup-target-away",
     "backup-target-full",
     "backup-target-refused",

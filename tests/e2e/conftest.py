@@ -1,9 +1,9 @@
 """Hosts for end-to-end tests: one for a whole module, because a story takes place on one machine.
 
-A module with `STORY = True` is read from top to bottom; once a part has failed, the rest is skipped and says so.
+Many are stories (`tests.stories`).
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,10 +12,9 @@ from tests.hosts.booted import BootedHost
 from tests.hosts.fixtures import clean_ground, skip_without
 from tests.hosts.lab import Lab
 from tests.hosts.plain import PlainHost
+from tests.stories import pytest_runtest_makereport, pytest_runtest_setup
 
-__all__ = ["clean_ground"]
-
-_BROKEN: pytest.StashKey[str] = pytest.StashKey()
+__all__ = ["clean_ground", "pytest_runtest_makereport", "pytest_runtest_setup"]
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +46,3 @@ def plain(lab: Lab) -> Iterator[PlainHost]:
         host.offer_images()
         host.allow()
         yield host
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember where a story broke."""
-    report = yield
-    story = item.getparent(pytest.Module)
-    if report.failed and story is not None and _BROKEN not in story.stash:
-        story.stash[_BROKEN] = item.name
-    return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what would tell the consequences of a part that failed."""
-    story = item.getparent(pytest.Module)
-    if story is not None and getattr(story.obj, "STORY", False) and _BROKEN in story.stash:
-        pytest.skip(f"an earlier part of the story failed: {story.stash[_BROKEN]}")

@@ -1,6 +1,5 @@
 """What the stories of a site that moves share: a box, the stick and the key, and the bare machine that becomes the site."""
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from tests.hosts.lab import Lab
 from tests.hosts.plain import PlainHost
 
 STICK, KEY = "/tmp/stick", "/tmp/recovery.key"
+LASTING = ("configmaps", "secrets", "serviceaccounts", "namespaces", "clusterroles")
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Box:
     def carry_away(self, name: str) -> None:
         """Keep a backup from the stick in the test's own hands."""
         self.name = name
-        self.sealed = base64.b64decode(self.host.run(["base64", "-w0", f"{STICK}/{name}"]).ok().stdout)
+        self.sealed = self.host.get(f"{STICK}/{name}")
 
 
 @contextmanager
@@ -47,3 +47,13 @@ def fresh_box(lab: Lab, old: Box) -> Iterator[Box]:
         host.put(old.sealed, f"{STICK}/{old.name}")
         host.put(old.secret.encode(), KEY, 0o600)
         yield Box.at(host)
+
+
+def lasting_objects(person: Person) -> dict[str, Any]:
+    """The id of every object by kind and name, but of nodes' passwords: k3s makes those anew whenever it resets an etcd."""
+    found = ((one["kind"], one["metadata"]) for one in person.objects(",".join(LASTING)))
+    return {
+        f"{kind} {meta.get('namespace', '')}/{meta['name']}": meta["uid"]
+        for kind, meta in found
+        if not meta["name"].endswith(".node-password.k3s")
+    }

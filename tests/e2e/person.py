@@ -70,8 +70,9 @@ class Person:
 
     def findings(self) -> dict[str, dict[str, Any]]:
         """What `archipel doctor` finds, by code."""
-        results = self.asks("doctor").document["results"]
-        return {one["code"]: one for result in results for one in result["findings"]}
+        answer = self.asks("doctor")
+        assert "results" in (answer.document or {}), answer
+        return {one["code"]: one for result in answer.document["results"] for one in result["findings"]}
 
     def kubectl(self, *words: str, timeout: float = 60.0) -> Completed:
         """Plain kubectl of the stock k3s, nothing of ours in between."""

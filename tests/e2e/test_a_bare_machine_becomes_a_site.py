@@ -93,6 +93,13 @@ def test_two_commands_make_a_bare_debian_a_site(site: Site) -> None:
         assert title in site.up.stdout + site.up.stderr
 
 
+def test_k3s_unpacked_itself_beside_the_rest_and_its_start_found_it_done(site: Site) -> None:
+    said = site.host.run(["journalctl", "-o", "cat", "-u", "archipel-unpack", "-u", "k3s"]).stdout
+    begun = said.index("Started archipel-unpack.service")
+    assert begun < said.index("Starting k3s.service") < said.index("Starting k3s v")
+    assert said.count("Preparing data dir") == 1, said[:2000]
+
+
 def test_status_and_plain_kubectl_show_the_same_ready_node_and_running_pods(site: Site) -> None:
     report = site.person.status()
     assert report["health"] == "healthy", report
@@ -228,7 +235,7 @@ def settled(person: Person) -> dict[str, list[str]]:
 def test_removing_the_agent_leaves_k3s_and_its_pods_running(after_power_cut: Site) -> None:
     host, person = after_power_cut.host, after_power_cut.person
     pods, pid = settled(person), person.k3s_pid()
-    removed = person.asks("remove", "--agent-only")
+    removed = person.asks("remove", "--agent-only", "--yes")
     assert removed.code == Exit.OK, removed
     left = removed.document["result"]["left"].splitlines()
     until(

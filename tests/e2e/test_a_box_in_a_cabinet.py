@@ -76,6 +76,17 @@ def test_without_any_network_it_becomes_a_ready_site_with_nobody_typing(box: Cab
     assert "cable-out" in box.findings()
 
 
+def test_its_archives_take_their_room_once_and_one_unit_outside_the_sandbox_sees_to_that(
+    box: Cabinet,
+) -> None:
+    archives = ["find", "/var/lib/rancher/k3s/agent/images", "-name", "*.tar*", "-printf", "%n\\n"]
+    names = box.host.run(archives).ok().stdout.split()
+    assert len(names) > 1
+    assert set(names) == {"2"}
+    said = box.host.run(["journalctl", "--no-pager", "--output=cat", "--unit=archipel-share-*"]).ok().stdout
+    assert sum(line.startswith("Started ") for line in said.splitlines()) == 1, said
+
+
 def test_the_stick_says_that_the_fleet_is_waited_for_and_its_secret_is_gone(box: Cabinet) -> None:
     assert box.result()["waits_for"] == ["enrolled"]
     left = box.host.get(f"{SLOT}/{ANSWERS}").decode()

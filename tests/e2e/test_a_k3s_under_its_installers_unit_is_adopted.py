@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from archipel_contract.exits import Exit
+from tests.e2e.carrying import KEY, STICK, Carried, new_hardware
 from tests.e2e.person import Person, until
 from tests.hosts import stock
 from tests.hosts.booted import BootedHost
@@ -26,7 +27,6 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-STICK, KEY = "/media/stick", "/media/safe/recovery.key"
 AUTHORITY = "/var/lib/rancher/k3s/server/tls/server-ca.crt"
 FLAGS = (
     "--default-local-storage-path",
@@ -55,20 +55,17 @@ OBJECTS = "namespaces,configmaps,secrets,serviceaccounts,deployments,clusterrole
 
 
 @dataclass
-class Carried:
-    """What the person carries to another machine, and what the old one was like when it was backed up."""
+class Remembered(Carried):
+    """And what the old machine was like when it was backed up."""
 
-    secret: str = ""
-    name: str = ""
-    sealed: bytes = b""
     authority: str = ""
     objects: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
-def carried() -> Carried:
+def carried() -> Remembered:
     """Nothing yet."""
-    return Carried()
+    return Remembered()
 
 
 @pytest.fixture(scope="module")
@@ -172,17 +169,9 @@ def test_it_is_looked_after_and_the_drift_is_a_hint(person: Person) -> None:
     assert {one["name"] for one in person.asks("adopt", "--drift").document} >= {"tls-san", stock.UNIT}
 
 
-def test_it_is_backed_up_as_it_runs(person: Person, before: dict[str, str], carried: Carried) -> None:
-    person.host.run(["mkdir", "-p", STICK]).ok()
-    carried.secret = person.asks("backup", "key", "new").document["secret"]
-    done = person.asks("backup", "now", "--to", STICK)
-    assert done.code == Exit.OK, (str(done), person.types("logs", "agent", "-n", "40").stdout)
+def test_it_is_backed_up_as_it_runs(person: Person, before: dict[str, str], carried: Remembered) -> None:
+    carried.take(person)
     assert of_k3s(person) == before
-    (listed,) = person.asks("backup", "list", "--to", STICK).document["backups"]
-    carried.name = listed["name"]
-    carried.sealed = base64.b64decode(
-        person.host.run(["base64", "-w0", f"{STICK}/{carried.name}"]).ok().stdout
-    )
     carried.objects = uids(person)
     carried.authority = person.host.run(["sha256sum", AUTHORITY]).ok().stdout
 
@@ -267,14 +256,8 @@ def test_it_is_given_back_to_the_byte_and_runs_on(
 def new(lab: Lab, person: Person, carried: Carried) -> Iterator[Person]:
     """Bare hardware, and the stick and the key in a person's hand; the old box is dead."""
     person.host.power_cut()
-    with BootedHost("fresh", lab) as host:
-        host.offer_k3s()
-        host.offer_images()
-        host.allow()
-        host.install_archipel().ok()
-        host.put(carried.sealed, f"{STICK}/{carried.name}")
-        host.put(carried.secret.encode(), KEY, 0o600)
-        yield Person(host)
+    with new_hardware(lab, carried) as made:
+        yield made
 
 
 def test_on_new_hardware_what_becomes_different_is_named_first(new: Person) -> None:
@@ -294,7 +277,7 @@ def test_on_new_hardware_what_becomes_different_is_named_first(new: Person) -> N
     assert new.host.run(["ls", "/etc/rancher/k3s"]).stdout.split() == ["config.yaml.d"]
 
 
-def test_new_hardware_becomes_the_same_site_set_up_by_archipel(new: Person, carried: Carried) -> None:
+def test_new_hardware_becomes_the_same_site_set_up_by_archipel(new: Person, carried: Remembered) -> None:
     words = ["restore", STICK, "--from-key", KEY, "--images", IMAGES, "--drop-settings", "--yes"]
     done = new.asks(*words, timeout=500)
     assert done.code == Exit.OK, (str(done), new.types("logs", "k3s", "-n", "40").stdout)

@@ -1,13 +1,12 @@
 """A site with etcd is backed up while it runs, practised with, and lives on another machine: real k3s, two light hosts."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from archipel_contract.exits import Exit
-from tests.e2e.moving import KEY, STICK, Box, fresh_box
-from tests.e2e.person import Person, until
+from tests.e2e.moving import KEY, STICK, Box, fresh_box, lasting_objects
+from tests.e2e.person import until
 from tests.hosts.lab import Lab
 from tests.hosts.offers import IMAGES, K3S, K3S_DROP_IN
 from tests.hosts.plain import PlainHost
@@ -21,7 +20,6 @@ pytestmark = [
 ]
 
 SNAPSHOTS = "/var/lib/rancher/k3s/server/db/snapshots"
-KINDS = ("configmaps", "secrets", "serviceaccounts", "namespaces", "clusterroles")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,7 @@ def old(plain: PlainHost) -> Box:
     plain.run(["mkdir", "-p", STICK]).ok()
     box.secret = box.person.asks("backup", "key", "new").document["secret"]
     plain.put(box.secret.encode(), KEY, 0o600)
-    box.objects = objects(box.person)
+    box.objects = lasting_objects(box.person)
     return box
 
 
@@ -45,16 +43,6 @@ def new(lab: Lab, old: Box) -> Iterator[Box]:
     """The machine that becomes the site."""
     with fresh_box(lab, old) as box:
         yield box
-
-
-def objects(person: Person) -> dict[str, Any]:
-    """The id of every object by kind and name, but of nodes' passwords: k3s makes those anew whenever it resets an etcd."""
-    found = ((one["kind"], one["metadata"]) for one in person.objects(",".join(KINDS)))
-    return {
-        f"{kind} {meta.get('namespace', '')}/{meta['name']}": meta["uid"]
-        for kind, meta in found
-        if not meta["name"].endswith(".node-password.k3s")
-    }
 
 
 def test_a_snapshot_of_etcd_is_taken_while_k3s_runs_and_k3s_keeps_none_of_it(old: Box) -> None:
@@ -83,7 +71,7 @@ def test_another_machine_makes_its_etcd_from_the_snapshot(old: Box, new: Box) ->
     assert new.person.ready_nodes() == ["press-7"]
 
     def lost() -> set[str]:
-        now = objects(new.person)
+        now = lasting_objects(new.person)
         return {key for key, uid in old.objects.items() if now.get(key) != uid}
 
     until(lambda: not lost(), lost, 60)
@@ -96,5 +84,5 @@ def test_k3s_starts_again_from_what_was_restored(new: Box) -> None:
         done = new.person.asks(*words)
         assert done.code == Exit.OK, done
     until(lambda: new.person.ready_nodes() == ["press-7"], new.person.status, 120)
-    assert objects(new.person)["ConfigMap default/recipe"]
+    assert lasting_objects(new.person)["ConfigMap default/recipe"]
     new.host.run([K3S, "etcd-snapshot", "save", "--name", "after"], timeout=180).ok()

@@ -5,14 +5,16 @@ capitals. Nothing is guessed; what was refused works once it was chosen. One lig
 import ipaddress
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from archipel_contract.exits import Exit
 from tests.e2e.person import Person, from_checkout, until
-from tests.hosts.offers import IMAGES
+from tests.hosts.lab import Lab
+from tests.hosts.offers import IMAGES, K3S
 from tests.hosts.plain import PlainHost
-from tests.hosts.shell import Completed
+from tests.hosts.shell import Completed, Spawned
 
 STORY = True
 pytestmark = [pytest.mark.real_k3s, pytest.mark.real_process, pytest.mark.own_network]
@@ -221,6 +223,92 @@ def test_a_policy_that_is_gone_is_told_and_its_remedy_brings_it_back(person: Per
     assert person.types(*remedy).rc == Exit.OK
     until(lambda: not reached(person, "probe", inside, 8080), lambda: fetch(person, "probe", inside, 8080))
     assert "network-policies-missing" not in person.findings()
+
+
+def test_an_account_that_hands_out_its_token_again_is_told_and_its_remedy_takes_it_away(
+    person: Person,
+) -> None:
+    account = ["serviceaccount", "default", "-n", "default"]
+    person.kubectl("patch", *account, "-p", '{"automountServiceAccountToken":true}').ok()
+    found = person.findings()["default-accounts-open"]
+    assert found["params"]["names"] == "default"
+    remedy = found["next_step"].rpartition("archipel ")[2].split()
+    assert person.types(*remedy).rc == Exit.OK
+    assert person.kubectl("get", *account, "-o", "jsonpath={.automountServiceAccountToken}").stdout == "false"
+    assert "default-accounts-open" not in person.findings()
+
+
+# --- a second machine, with a stock k3s that Archipel has nothing to do with ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def second(lab: Lab, person: Person) -> Iterator[PlainHost]:
+    """A machine in the same network whose owner has k3s, its images, and nothing of ours."""
+    with PlainHost("second", lab) as host:
+        host.offer_k3s()
+        host.offer_images("/var/lib/rancher/k3s/agent/images")
+        host.allow()
+        yield host
+
+
+def joining(person: Person, role: str, token: str) -> list[str]:
+    """The words by which a stock k3s joins the site of `person`."""
+    return [K3S, role, "--server", f"https://{person.host.ip}:6443", "--token", token]
+
+
+@pytest.fixture(scope="module")
+def joined(person: Person, second: PlainHost) -> Spawned:
+    """The stock agent, once its owner has started it there; it ends with its machine."""
+    return second.spawn(joining(person, "agent", tokens(person)[1]))
+
+
+def as_the_first(person: Person) -> list[str]:
+    """What k3s compares before it asks whether a server may join; k3s tells it to agents."""
+    network = person.status()["site"]["network"]
+    words = [f"--{key.replace('_', '-')}={network[key]}" for key in ("cluster_cidr", "service_cidr")]
+    dns = ipaddress.ip_network(network["service_cidr"])[10]
+    return [*words, f"--cluster-dns={dns}", "--disable=servicelb", "--secrets-encryption"]
+
+
+def test_with_the_agents_token_no_server_joins(person: Person, second: PlainHost) -> None:
+    words = [*joining(person, "server", tokens(person)[1]), *as_the_first(person)]
+    done = second.run(words, timeout=60)
+    assert done.rc != 0
+    assert "not authorized" in done.stderr, done
+    assert second.run(["ls", "/var/lib/rancher/k3s/server/tls"]).stdout == ""
+
+
+def test_with_the_agents_token_a_stock_agent_joins_and_its_node_becomes_ready(
+    person: Person, joined: Spawned
+) -> None:
+    until(lambda: "second" in person.ready_nodes(), lambda: joined.output()[-3000:])
+    found = person.findings()
+    assert (found["nodes-joined"]["severity"], found["nodes-joined"]["params"]["names"]) == ("hint", "second")
+    assert "problem" not in {one["severity"] for one in found.values()}
+    seen = person.status()
+    assert sorted(one["name"] for one in seen["cluster"]["nodes"]) == ["edge-01", "second"]
+    assert seen["health"] == "healthy"
+    assert "1 of 1 nodes ready and 1 joined by hand" in seen["sentence"]
+
+
+@pytest.mark.prove
+def test_a_joined_machine_that_is_gone_is_told_and_is_no_problem_of_the_sites_own(
+    person: Person, second: PlainHost, joined: Spawned
+) -> None:
+    assert joined.rc is None
+    second.power_cut()
+    until(lambda: "second" not in person.ready_nodes(), lambda: person.objects("nodes"), 180)
+    found = person.findings()
+    away = found["nodes-joined-away"]
+    assert (away["severity"], away["params"]["names"]) == ("warning", "second")
+    assert "problem" not in {one["severity"] for one in found.values()}, found
+    assert person.status()["health"] == "healthy"
+    remedy = away["next_step"].rpartition("archipel ")[2].split()
+    assert person.types(*remedy).rc == Exit.OK
+    until(
+        lambda: not {"nodes-joined", "nodes-joined-away"} & set(person.findings()),
+        lambda: person.objects("nodes"),
+    )
 
 
 @pytest.mark.prove

@@ -17,7 +17,6 @@ class VirtualClock:
         self._wall = start
         self._monotonic = 100.0
         self._cancelled = False
-        self._cancel_at: float | None = None
 
     def now(self) -> datetime:
         """See ports.Clock."""
@@ -28,28 +27,18 @@ class VirtualClock:
         return self._monotonic
 
     def wait(self, seconds: float) -> None:
-        """Let virtual time pass at once; a planned cancellation comes at its moment, not at the end of the wait."""
+        """Let virtual time pass at once."""
         if self._cancelled:
-            raise Cancelled
-        if self._cancel_at is not None and self._cancel_at <= self._monotonic + seconds:
-            self.advance(max(0.0, self._cancel_at - self._monotonic))
-            self.cancel()
             raise Cancelled
         self.advance(seconds)
 
     def cancel(self) -> None:
         """Make the present and every later wait raise Cancelled, as SystemClock does."""
         self._cancelled = True
-        self._cancel_at = None
-
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel in the middle of whichever wait spans that moment."""
-        self._cancel_at = self._monotonic + seconds
 
     def resume(self) -> None:
         """Let waits pass again."""
         self._cancelled = False
-        self._cancel_at = None
 
     def advance(self, seconds: float) -> None:
         """Let time pass without anybody waiting for it."""

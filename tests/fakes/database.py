@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from archipel_agent.state import sqlite
 from archipel_agent.state.database import SCHEMA, SCHEMA_VERSION, Database
 from tests.fakes.disk import TreacherousDisk
 
@@ -24,14 +25,12 @@ class TreacherousDatabase(Database):
         self._path = path
         self._disk = disk
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._connection = sqlite.connect(":memory:")
         if disk.exists(path):
             self._connection.deserialize(disk.read(path))
         else:
             with self.transaction():
-                for statement in SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                sqlite.build(self._connection, SCHEMA, SCHEMA_VERSION)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -9,22 +9,23 @@ tests/agent/host/test_disk_contract.py holds it and the real one to the same beh
 import errno
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tests.fakes.files import TEMPORARY, Files, Node
+from tests.fakes.changing import Changing
+from tests.fakes.files import TEMPORARY, Node
 from tests.fakes.power import Power
 
 MODE_LINK = 0o777
-TORN = 3  # of a write cut off in the middle, one third is left
 
 
-class TreacherousDisk(Files):
+class TreacherousDisk(Changing):
     """Files in memory; everything below `volatile` is gone after a power cut, as /run is."""
 
     def __init__(self, power: Power | None = None, volatile: tuple[Path, ...] = ()) -> None:
         super().__init__(power)
+        self.gives_names = True  # False: no file can have two, as on FAT
         self._volatile = tuple(f"{path}/" for path in volatile)
 
     def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
@@ -32,10 +33,25 @@ class TreacherousDisk(Files):
         self.make_directory(path.parent, None)
         self._replace(path, Node(mode, bytes(data)))
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+    def copy(self, source: Path, target: Path, mode: int) -> None:
         """See ports.Disk."""
         self.make_directory(target.parent, None)
         self._replace(target, Node(mode, self.read(source)))
+
+    def share(self, names: Mapping[Path, Path], mode: int) -> None:
+        """See ports.Disk. The directories are synced last: a cut may keep any name and lose those given before it."""
+        before: dict[str, Node | None] = {}
+        for path, file in names.items():
+            self.read(file)
+            node = self._nodes[self._followed(file)]
+            self.make_directory(path.parent, None)
+            if node.mode == mode and self.gives_names:
+                self._name(path, node, before)
+            else:
+                self.copy(file, path, mode)
+        if before:
+            self.power.point("all shared, lost", functools.partial(self._restore, before))
+            self.power.point("all shared")
 
     def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
         """See ports.Disk. The power may go between any two pieces, with what was written until then torn or whole."""
@@ -107,6 +123,10 @@ class TreacherousDisk(Files):
         self._before(f"remove {path}")
         self._drop_at_once(str(path))
 
+    def flush(self, path: Path) -> None:
+        """See ports.Disk: what others wrote is not played here."""
+        self.power.check()
+
     def erase(self, path: Path) -> None:
         """See ports.Disk. The power may go between the overwriting and the removal."""
         node = self._nodes.get(str(path))
@@ -142,36 +162,3 @@ class TreacherousDisk(Files):
     def after_kill(self) -> None:
         """Go on after the death of the program alone: the kernel keeps what it had written, /run too."""
         self.power.back()
-
-    def _replace(self, path: Path, node: Node) -> None:
-        name, temporary = str(path), str(path.with_name(f"{TEMPORARY}{path.name}"))
-        self._before(f"write {name}")
-        present = self._nodes.get(name)
-        if present is not None and present.is_directory:
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        if node.data is not None:
-            torn = replace(node, mode=0o600, data=node.data[: len(node.data) // TORN])
-            self.power.point(f"written, torn: {name}", functools.partial(self._put, temporary, torn))
-        self.power.point(f"written, not renamed: {name}", functools.partial(self._put, temporary, node))
-        self.power.point(f"renamed, lost: {name}")
-        self._change(
-            f"renamed, kept: {name}", f"written {name}", lambda: self._renamed(temporary, name, node)
-        )
-
-    def _renamed(self, temporary: str, name: str, node: Node) -> None:
-        self._drop((temporary,))
-        self._put(name, node)
-
-    def _drop_at_once(self, name: str) -> None:
-        self.power.point(f"removed, lost: {name}")
-        self._change(f"removed, kept: {name}", f"removed {name}", functools.partial(self._drop, (name,)))
-
-    def _change(self, kept: str, done: str, effect: Callable[[], None]) -> None:
-        self.power.point(kept, effect)
-        effect()
-        self.power.point(done)
-
-    def _before(self, label: str) -> None:
-        self.power.point(f"before: {label}")
-        if self.refuses is not None:
-            raise OSError(self.refuses, os.strerror(self.refuses))

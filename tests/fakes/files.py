@@ -49,11 +49,12 @@ class Files:
         self.pulled_after: tuple[Path, int] | None = (
             None  # of a stick's file: how many bytes can still be read
         )
+        self.digested: list[Path] = []  # what was read whole for its digest
         self.free_bytes: Callable[[], int] = lambda: 20 << 30
         self._nodes: dict[str, Node] = {"/": Node(0o755)}
 
     def read(self, path: Path) -> bytes:
-        """See ports.Disk."""
+        """See ports.Files."""
         self.power.check()
         node = self._nodes.get(self._followed(path))
         if node is None:
@@ -63,11 +64,11 @@ class Files:
         return node.data
 
     def size(self, path: Path) -> int:
-        """See ports.Disk."""
+        """See ports.Files."""
         return len(self.read(path))
 
     def part(self, path: Path, offset: int, length: int) -> bytes:
-        """See ports.Disk; a stick may be pulled once so many bytes were read from it."""
+        """See ports.Files; a stick may be pulled once so many bytes were read from it."""
         if self.pulled_after is not None and path == self.pulled_after[0]:
             left = self.pulled_after[1] - length
             self.pulled_after = (path, left)
@@ -76,19 +77,19 @@ class Files:
         return self.read(path)[offset : offset + length]
 
     def exists(self, path: Path) -> bool:
-        """See ports.Disk."""
+        """See ports.Files."""
         self.power.check()
         return str(path) in self._nodes
 
     def names(self, path: Path) -> tuple[str, ...]:
-        """See ports.Disk."""
+        """See ports.Files."""
         self.power.check()
         start = f"{str(path).rstrip('/')}/"
         inside = (name[len(start) :] for name in self._nodes if name.startswith(start) and name != start)
         return tuple(sorted(name for name in inside if "/" not in name))
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """See ports.Disk."""
+        """See ports.Files."""
         self.power.check()
         start = f"{str(path).rstrip('/')}/"
         inside = (
@@ -97,26 +98,29 @@ class Files:
         return tuple(Path(name) for name in sorted(inside))
 
     def mode(self, path: Path) -> int | None:
-        """See ports.Disk."""
+        """See ports.Files."""
         self.power.check()
         node = self._nodes.get(str(path))
         return node.mode if node else None
 
     def modified(self, path: Path) -> datetime | None:
-        """See ports.Disk: no dates are kept here."""
+        """See ports.Files: no dates are kept here."""
         self.power.check()
         return None
 
     def sha256(self, path: Path) -> str:
-        """See ports.Disk."""
+        """See ports.Files."""
+        self.digested.append(path)
         return _digest(self.read(path))
 
-    def flush(self, path: Path) -> None:
-        """See ports.Disk: what others wrote is not played here."""
+    def is_same(self, path: Path, other: Path) -> bool:
+        """See ports.Files: names share a node here as they share an inode there."""
         self.power.check()
+        node = self._nodes.get(self._followed(path))
+        return node is not None and node is self._nodes.get(self._followed(other))
 
     def space(self, path: Path) -> DiskSpace:
-        """See ports.Disk."""
+        """See ports.Files."""
         return DiskSpace(
             path="/",
             device="/dev/mmcblk0p2",
@@ -159,3 +163,7 @@ class Files:
     def _drop(self, names: tuple[str, ...]) -> None:
         for name in names:
             self._nodes.pop(name, None)
+
+    def _restore(self, nodes: dict[str, Node | None]) -> None:
+        self._drop(tuple(nodes))
+        self._nodes |= {name: node for name, node in nodes.items() if node is not None}

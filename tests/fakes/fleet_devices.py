@@ -112,11 +112,6 @@ class StillClock:
         return 100.0
 
 
-def empty_registry(clock: Clock) -> SqlDevices:
-    """Return a registry that holds nothing."""
-    return _registry(_database(), clock)
-
-
 def fake_registry(clock: Clock) -> SqlDevices:
     """Return a registry with three devices, one of them revoked, two requests and a token; north and south have one each."""
     return _registry(_database(_filled()), clock)

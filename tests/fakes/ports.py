@@ -34,6 +34,12 @@ class PoweredK3sHost:
         self._power.check()
         return self._inner.version_text(binary)
 
+    def unpack(self, binary: Path) -> None:
+        """See ports.K3sHost."""
+        self._power.point("before k3s unpacks")
+        self._inner.unpack(binary)
+        self._power.point("k3s unpacks")
+
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost; the instants are those of the disk."""
         self._inner.install_service(spec)

@@ -43,6 +43,10 @@ class LoggingK3sHost:
         """See ports.K3sHost."""
         raise CommandFailed(f"{binary} cannot be started: No such file or directory")
 
+    def unpack(self, binary: Path) -> None:
+        """See ports.K3sHost."""
+        raise CommandFailed("this k3s only has a log")
+
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost."""
         raise CommandFailed("this k3s only has a log")

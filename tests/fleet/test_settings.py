@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from archipel_fleet.settings import FILE, NotLoopback, Settings, SettingsInvalid, load
+from archipel_contract.settings import SettingsInvalid
+from archipel_fleet.settings import FILE, NotLoopback, Settings, load
 
 
 def settings(

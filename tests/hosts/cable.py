@@ -3,36 +3,12 @@
 Mixed into `host.Host`. It touches only the lab's end and the host's end, never an interface of this machine.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from tests.hosts import shell
-from tests.hosts.lab import Lab
+from tests.hosts.whole import Whole
 
 
-class Cable:
-    """The half of a host that deals with its cables. The other half provides `run` and `leader`."""
+class Cable(Whole):
+    """The half of a host that deals with its cables."""
 
-    name: str
-    lab: Lab
-
-    @property
-    def leader(self) -> int:
-        """See `host.Host.leader`."""
-        raise NotImplementedError
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 60.0,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-    ) -> shell.Completed:
-        """See `host.Host.run`."""
-        raise NotImplementedError
-
-    # ---------------------------------------------------------------------------------------------------
     @property
     def cable(self) -> str:
         """The switch's end of the host's cable, an interface of the lab; systemd-nspawn's name for it."""

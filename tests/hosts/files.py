@@ -8,42 +8,17 @@ import contextlib
 import os
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.hosts import shell
-from tests.hosts.ground import Ground
+from tests.hosts.whole import Whole
 
 _FILLER = "/var/lib/testground-filler"
 
 
-class Files:
-    """The half of a host that deals with files. The other half provides `run`, `command`, `leader` and the ground."""
+class Files(Whole):
+    """The half of a host that deals with files."""
 
-    name: str
-    ground: Ground
-
-    @property
-    def leader(self) -> int:
-        """See `host.Host.leader`."""
-        raise NotImplementedError
-
-    def command(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> list[str]:
-        """See `host.Host.command`."""
-        raise NotImplementedError
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 60.0,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-    ) -> shell.Completed:
-        """See `host.Host.run`."""
-        raise NotImplementedError
-
-    # -----------------------------------------------------------------------------------------------------
     def put(self, local: Path | bytes, remote: str, mode: int = 0o644) -> None:
         """Bring a file (or these bytes, or a directory with all below it) into the host, owned by root."""
         if isinstance(local, Path) and local.is_dir():

@@ -1,8 +1,8 @@
 """What a test host is: one interface for the booted and the plain kind.
 
 Used by tests, the demo and benchmarks. The kinds (`booted.py`, `plain.py`) say how to start and how to stop;
-commands are here, and all else is in the halves mixed in: `files.py` brings and fetches, `cable.py` plugs,
-`seen.py` looks, `offers.py` brings k3s, its images, site settings and the product.
+commands are here, and all else is in the halves mixed in, which know the whole as `whole.py` says: `files.py` brings and
+fetches, `cable.py` plugs, `seen.py` looks, `offers.py` brings k3s, its images, site settings and the product.
 """
 
 import abc
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 }
 
 
-class Host(Seen, Files, Cable, Offers, abc.ABC):
+class Host(Seen, Files, Cable, Offers):
     """A machine under test. Use as a context manager, which boots it and leaves nothing of it."""
 
     def __init__(self, name: str, lab: Lab, image: Path) -> None:

@@ -1,13 +1,14 @@
 """The disk image of a booted host: a small Debian 12 with systemd, made once by mmdebstrap and kept in the
 cache.
 
-Used by `booted.py` (each host gets a copy) and `python -m tests.hosts image`. The hash of the recipe names
-the image, so that a changed recipe makes a new one. What makes a container resemble a machine (`guest/`) is
-not in it: each host gets that when it is made.
+Used by `booted.py` (each host gets a copy), `python -m tests.hosts image` and `tests.emulated.image`. The hash
+of the recipe names the image, so that a changed recipe makes a new one. What makes a container resemble a machine (`guest/`)
+is not in it: each host gets that when it is made.
 """
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.hosts import disk, shell
@@ -74,38 +75,49 @@ def path() -> Path:
 
 def ensure() -> Path:
     """The image, built where the cache has none: about a minute and 100 MB of packages, then never again."""
-    image = path()
+    return kept(
+        path(),
+        _BUILD,
+        {"INCLUDE": ",".join(PACKAGES), "MASKED": " ".join(MASKED), "ENABLED": " ".join(ENABLED)},
+    )
+
+
+def kept(image: Path, script: str, settings: Mapping[str, str], base: Path | None = None) -> Path:
+    """An image of the cache, made where it is missing by a shell script that is given `settings`, `SUITE` and `MIRROR`,
+    and mounts `IMAGE` with `OPTIONS` at `ROOT`. `IMAGE` is an empty disk, or a copy of `base`.
+    """
     if image.exists():
         return image
     lock = Lock(cache() / "image.lock")
     lock.take(wait=True)
     try:
         if not image.exists():
-            _build(image)
+            _build(image, script, settings, base)
     finally:
         lock.close()
     return image
 
 
-def _build(image: Path) -> None:
+def _build(image: Path, script: str, settings: Mapping[str, str], base: Path | None) -> None:
     root = cache() / "image.root"
     root.mkdir(exist_ok=True)
     half = image.with_suffix(".half")
-    disk.make(half)
+    if base is None:
+        disk.make(half)
+    else:
+        disk.copy(base, half)
     env = {
         **os.environ,
         "OPTIONS": disk.MOUNT_OPTIONS,
         "IMAGE": str(half),
         "ROOT": str(root),
-        "INCLUDE": ",".join(PACKAGES),
         "SUITE": SUITE,
         "MIRROR": os.environ.get("ARCHIPEL_DEBIAN_MIRROR", ""),
-        "MASKED": " ".join(MASKED),
-        "ENABLED": " ".join(ENABLED),
+        **settings,
     }
     try:
         # A mount namespace of its own: an interrupted build leaves no mount behind.
-        argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _BUILD]
+        argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script]
         shell.run(argv, timeout=900, env=env).ok()
         half.rename(image)
     finally:

@@ -4,11 +4,11 @@ product.
 Mixed into `host.Host`. Nothing here is done unasked: a fresh host is bare.
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.hosts import cgroups, requirements, shell, wheels
 from tests.hosts.places import CHECKOUT
+from tests.hosts.whole import Whole
 
 K3S = "/usr/local/bin/k3s"
 IMAGES = "/usr/local/share/k3s/images"
@@ -34,23 +34,8 @@ def allowances() -> dict[str, str]:
     return files
 
 
-class Offers:
-    """The giving half of a host. The other half provides `put` and `run`."""
-
-    def put(self, local: Path | bytes, remote: str, mode: int = 0o644) -> None:
-        """See `host.Host.put`."""
-        raise NotImplementedError
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 60.0,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-    ) -> shell.Completed:
-        """See `host.Host.run`."""
-        raise NotImplementedError
+class Offers(Whole):
+    """The giving half of a host."""
 
     def offer_k3s(self, target: str = K3S) -> str:
         """Copy this machine's k3s into the host; returns its path inside. `FileNotFoundError` where there

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tests.hosts.shell import Completed
+from tests.hosts.whole import Whole
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,8 @@ class Listener:
     process: str
 
 
-class Seen:
-    """The looking half of a host. The other half provides `run`, `leader` and `layers`."""
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 60.0,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-    ) -> Completed:
-        """See `host.Host.run`."""
-        raise NotImplementedError
-
-    @property
-    def leader(self) -> int:
-        """See `host.Host.leader`."""
-        raise NotImplementedError
-
-    def layers(self) -> list[tuple[PurePosixPath, Path]]:
-        """Where the host's own disk shows: pairs of the path inside and the directory seen from here."""
-        raise NotImplementedError
+class Seen(Whole):
+    """The looking half of a host."""
 
     def snapshot_files(self, ignore: Sequence[str] = ()) -> dict[str, FileSeen]:
         """Every entry on the host's own disk by its path inside, none at and below the paths in `ignore`."""

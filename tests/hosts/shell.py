@@ -160,8 +160,3 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def attached(argv: Sequence[str]) -> int:
-    """Run a command on our own terminal to its end; returns its code."""
-    return subprocess.run(list(argv), check=False).returncode

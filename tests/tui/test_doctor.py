@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from archipel_contract.api import Problem
+from archipel_contract.api import Checks, Problem
 from archipel_contract.catalogue import finding
-from archipel_contract.findings import Fix
+from archipel_contract.findings import CheckResult, Fix, Verdict
 from archipel_contract.jobs import JobState, Verb
+from archipel_tui.store import Picture, all_findings
 from tests.fakes.agent_server import FakeAgent, Refusal
 from tests.tui import scenes
 from tests.tui.conftest import Opened
@@ -109,3 +110,23 @@ async def test_checks_that_cannot_be_run_say_why(opened: Opened, agent: FakeAgen
         agent.script.refusals.clear()
         await session.press("a")
         await session.until("21 checks")
+
+
+def test_a_finding_that_names_the_time_is_told_once_though_report_and_checks_saw_it_at_two_times() -> None:
+    earlier, later = (
+        finding("clock-no-rtc", (), None, now=now, floor="2026-01-01") for now in ("03:04", "03:05")
+    )
+    report = replace(scenes.healthy(), findings=(earlier,))
+    result = CheckResult(slug="clock", verdict=Verdict.FOUND, said="", findings=(later,))
+    picture = Picture(report=report, checks=Checks(phase="runtime", results=(result,)))
+    assert all_findings(picture) == (earlier,)
+
+
+def test_of_several_findings_with_one_code_those_that_only_the_checks_saw_are_told_too() -> None:
+    one, other = (
+        finding("node-not-ready", (), None, name=name, reason="-", message="-") for name in ("a", "b")
+    )
+    report = replace(scenes.healthy(), findings=(one,))
+    result = CheckResult(slug="node", verdict=Verdict.FOUND, said="", findings=(one, other))
+    picture = Picture(report=report, checks=Checks(phase="runtime", results=(result,)))
+    assert all_findings(picture) == (one, other)

@@ -118,7 +118,7 @@ async def test_a_box_with_a_fleet_tells_how_the_link_stands_and_when_it_was_last
 ) -> None:
     agent.push(replace(scenes.healthy(), link=CONNECTED))
     async with opened() as session:
-        assert "heard 1 min" in await session.until("+ connected,")
+        assert "last word 1 min" in await session.until("+ connected,")
         agent.push(replace(scenes.healthy(), link=replace(CONNECTED, state=LinkState.UNANSWERED)))
         await session.until("! controller silent")
         agent.push(replace(scenes.healthy(), link=LinkStatus(state=LinkState.UNKNOWN)))
@@ -132,7 +132,7 @@ async def test_an_away_broker_is_told_with_what_waits_and_what_was_lost_and_the_
     agent.push(replace(scenes.healthy(), link=away))
     async with opened() as session:
         text = await session.until("! broker away")
-        assert "never heard" in text and "12 waiting" in text and "3 dropped" in text and "+ Healthy" in text
+        assert "no word yet" in text and "12 waiting" in text and "3 dropped" in text and "+ Healthy" in text
 
 
 async def test_a_box_that_dials_in_tells_when_it_calls_next_in_german_too(
@@ -192,3 +192,13 @@ async def test_what_is_written_how_worn_the_disk_is_and_a_machine_on_battery_sta
         text = await session.until("2310 MB a day")
         assert "! 90 % used" in " ".join(text.split())
         assert "! on battery" in text
+
+
+async def test_a_box_that_has_no_node_yet_is_called_by_its_host_name(
+    opened: Opened, agent: FakeAgent
+) -> None:
+    bare = scenes.bare()
+    agent.push(replace(bare, node=replace(bare.node, node_name="")))
+    async with opened() as session:
+        text = await session.until(scenes.FACTS.hostname)
+        assert f" {scenes.FACTS.hostname}  Home" in text

@@ -4,23 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from archipel_tui.main import language_of, main, parser
-
-
-@pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({}, "en"),
-        ({"LANG": "de_DE.UTF-8"}, "de"),
-        ({"LANG": "de_AT"}, "de"),
-        ({"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "de_DE"}, "de"),
-        ({"LANG": "fr_FR.UTF-8"}, "en"),
-        ({"LANG": "de_DE", "LC_ALL": ""}, "de"),
-    ],
-)
-def test_the_language_comes_from_the_locale_in_its_order(environment: dict[str, str], language: str) -> None:
-    assert language_of(environment) == language
+from archipel_tui.main import main, parser
 
 
 def test_a_language_we_do_not_speak_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

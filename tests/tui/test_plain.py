@@ -20,7 +20,7 @@ Typed = Callable[..., str]
 def typed(agent: FakeAgent, manual: ManualClock) -> Typed:
     """Run the menu with these lines typed; return everything it printed."""
 
-    def run(*lines: str, language: str = "en", ascii_only: bool = False) -> str:
+    def run(*lines: str, language: str = "en", ascii_only: bool = False, cells: int = 78) -> str:
         left = list(lines)
         shown: list[str] = []
 
@@ -30,7 +30,7 @@ def typed(agent: FakeAgent, manual: ManualClock) -> Typed:
                 raise EOFError
             return left.pop(0)
 
-        teletype = Teletype(ask=ask, show=shown.append, cells=78)
+        teletype = Teletype(ask=ask, show=shown.append, cells=cells)
         menu = PlainMenu(agent.path, Words(language, ascii_only), teletype, manual.clock())
         assert menu.run() == Exit.OK
         return "\n".join(shown)
@@ -49,6 +49,12 @@ def test_the_doctor_lists_findings_by_number_and_explains_one(typed: Typed) -> N
     assert "21 checks: 18 OK, 2 found, 1 not decided" in text
     assert "1  x This needs administrator rights" in text
     assert "archipel why not-root" in text
+
+
+def test_on_a_small_terminal_every_entry_of_the_menu_is_wrapped(typed: Typed) -> None:
+    text = typed("q", language="de", cells=40)
+    assert "  4 Alle Pods, und warum sie nicht" in text
+    assert max(map(len, text.splitlines())) <= 40
 
 
 def test_a_repair_is_done_on_1_only(typed: Typed, agent: FakeAgent) -> None:

@@ -83,3 +83,8 @@ def test_sizes_are_readable() -> None:
         "29 GiB",
         "3072 TiB",
     ]
+
+
+def test_a_span_of_time_inside_a_sentence_can_be_read_where_there_is_only_ascii() -> None:
+    words = Words("en", ascii_only=True)
+    assert words("link.answered", time=text.duration(196, words)) == "last word 3 min 16 s ago"

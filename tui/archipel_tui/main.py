@@ -6,12 +6,12 @@ Textual is imported only once it is known to be wanted, so that `--help` and the
 import argparse
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from archipel_contract.api import SOCKET
 from archipel_contract.catalogue import LANGUAGES
 from archipel_contract.catalogue.ui import Words
+from archipel_contract.console import LANGUAGE_NAMES, language_of
 from archipel_contract.exits import Exit
 from archipel_tui.terminal import Mode, Terminal, basic, decide, probe
 
@@ -48,27 +48,20 @@ def parser() -> argparse.ArgumentParser:
         "--socket", type=Path, metavar="PATH", help="the agent's socket (default: below ARCHIPEL_ROOT)"
     )
     made.add_argument(
-        "--lang", choices=LANGUAGES, help="language (default: from LC_ALL, LC_MESSAGES or LANG)"
+        "--lang",
+        choices=LANGUAGES,
+        help=f"language (default: by the first set of {', '.join(LANGUAGE_NAMES)})",
     )
     made.add_argument("--mono", action="store_true", help="no colour; states are told by marks anyway")
     made.add_argument("--plain", action="store_true", help="a numbered menu instead of screens")
     return made
 
 
-def language_of(environment: Mapping[str, str]) -> str:
-    """Return the language a locale names, in the order of locale(7); English if we do not speak it."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if environment.get(name):
-            wanted = environment[name][:2].lower()
-            return wanted if wanted in LANGUAGES else "en"
-    return "en"
-
-
 def main(arguments: list[str]) -> int:
     """Run `archipel tui ARGUMENTS`; return an exit code."""
     chosen = parser().parse_args(arguments)
     socket = chosen.socket or Path(os.environ.get("ARCHIPEL_ROOT") or "/") / SOCKET
-    language = chosen.lang or language_of(os.environ)
+    language = language_of(chosen.lang, os.environ)
     found = probe()
     if not found.is_tty and not chosen.plain:
         print(

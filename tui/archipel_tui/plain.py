@@ -22,6 +22,7 @@ from archipel_contract.facts import NodeFacts
 from archipel_contract.findings import Finding
 from archipel_contract.jobs import Job, JobEvent, JobRequest, Plan, StepState, Verb
 from archipel_contract.wire import WireError
+from archipel_contract.wrapping import beside
 from archipel_tui import store
 from archipel_tui.clock import Clock
 from archipel_tui.store import Picture, Scene
@@ -216,7 +217,9 @@ class PlainMenu:
             self._teletype.show("".join(text for text, _ in pieces).rstrip())
 
     def _show_text(self, text: str) -> None:
-        self._teletype.show(clean(text))
+        said = clean(text).lstrip(" ")
+        for part in beside(" " * (len(text) - len(text.lstrip(" "))), said, self._teletype.cells):
+            self._teletype.show(part)
 
     def _ask(self, key: str) -> str:
         return self._teletype.ask(f"{self._words(key)}: ").strip()

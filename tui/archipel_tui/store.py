@@ -117,11 +117,18 @@ def checked(checks: Checks | None) -> Change:
 
 
 def all_findings(picture: Picture) -> tuple[Finding, ...]:
-    """Return what the checks found, then what only the report has, each code and set of parameters once."""
+    """Return what the report has, then what only the checks found, each once.
+
+    A parameter may be the time of day, so the two may tell of one thing in two ways: where the checks have no more of a code
+    than the report, it is the same.
+    """
     found = list(picture.findings)
-    for result in picture.checks.results if picture.checks else ():
-        if result.verdict is Verdict.FOUND:
-            found += [finding for finding in result.findings if finding not in found]
+    results = picture.checks.results if picture.checks else ()
+    checked = [one for result in results if result.verdict is Verdict.FOUND for one in result.findings]
+    for code in dict.fromkeys(one.code for one in checked):
+        told = [one for one in checked if one.code == code]
+        if len(told) > sum(one.code == code for one in picture.findings):
+            found += told
     seen: list[tuple[str, dict[str, str]]] = []
     unique = []
     for finding in found:

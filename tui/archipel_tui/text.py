@@ -5,12 +5,13 @@ plain menu, which has none) turns into something visible. Knows nothing of termi
 """
 
 import re
-import textwrap
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
+from archipel_contract import wrapping
 from archipel_contract.catalogue.ui import Words
+from archipel_contract.wrapping import TOGETHER
 
 Piece = tuple[str, str]
 Line = tuple[Piece, ...]
@@ -24,7 +25,6 @@ _CONTROLS |= {
 }
 
 CUT = ".."
-TOGETHER = "\N{NO-BREAK SPACE}"  # where `wrap` must not break; it is drawn as a space
 
 
 def clean(text: str) -> str:
@@ -74,8 +74,7 @@ def wrap(text: str, cells: int) -> list[str]:
     """Return `text` in lines of at most `cells` cells, broken at spaces, inside a word only where it fits no
     line.
     """
-    parts = textwrap.wrap(clean(text), max(cells, 1), break_on_hyphens=False) or [""]
-    return [part.replace(TOGETHER, " ") for part in parts]
+    return wrapping.wrap(clean(text), cells)
 
 
 def paragraph(text: str, cells: int, style: str = "") -> list[Line]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archipel_agent.acceptance.figures import Round, Verdict
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Disk, Files
 from archipel_contract import wire
 
 SLOTS = 32
@@ -56,7 +56,7 @@ def place(paths: Paths) -> Path:
     return paths.state / "acceptance"
 
 
-def load(disk: Disk, paths: Paths) -> Loop | None:
+def load(disk: Files, paths: Paths) -> Loop | None:
     """Return how the loop stands, None where none was begun. Raises WireError for a state that is damaged."""
     path = place(paths) / "loop.json"
     return wire.from_json(Loop, disk.read(path)) if disk.exists(path) else None
@@ -93,7 +93,7 @@ def _mark(number: int) -> bytes:
     return json.dumps({"number": number, "proof": hashlib.sha256(text.encode()).hexdigest()}).encode()
 
 
-def look(disk: Disk, paths: Paths) -> Marks:
+def look(disk: Files, paths: Paths) -> Marks:
     """Return which marks are there: the highest, those missing of the last turn through the slots, and damaged ones."""
     found: set[int] = set()
     damaged: list[str] = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archipel_agent.acceptance.figures import Report
 from archipel_agent.paths import IdentityPaths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_contract import wire
 from archipel_contract.trust import certificates
 from archipel_contract.trust.keys import (
@@ -49,7 +49,7 @@ class Signed:
         return bool(self.certificate)
 
 
-def sign(report: Report, disk: Disk, identity: IdentityPaths) -> bytes:
+def sign(report: Report, disk: Files, identity: IdentityPaths) -> bytes:
     """Return the file: signed by the device where it is enrolled, else by a key made for it."""
     certificate = ""
     if disk.exists(identity.key) and disk.exists(identity.certificate) and not disk.exists(identity.left):
@@ -111,7 +111,7 @@ def who(signed: Signed, authorities: bytes = b"") -> str:
     return f"the device {name} ({key_id})"
 
 
-def authorities_here(disk: Disk, identity: IdentityPaths) -> bytes:
+def authorities_here(disk: Files, identity: IdentityPaths) -> bytes:
     """Return the CAs of the fleet this machine belongs to; nothing without one, or where we may not look."""
     try:
         return disk.read(identity.authorities)

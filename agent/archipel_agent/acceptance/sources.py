@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Disk, Ports, Runner
+from archipel_agent.ports import CommandFailed, Files, Ports, Runner
 
 # A line of `journalctl -o short-monotonic` begins with the kernel's clock.
 MONOTONIC = re.compile(r"^\[\s*(\d+\.\d+)\]")
@@ -60,7 +60,7 @@ def _pmic(runner: Runner) -> float | None:
     return sum(both) if both else None
 
 
-def _sensors(disk: Disk, paths: Paths) -> tuple[float, str] | None:
+def _sensors(disk: Files, paths: Paths) -> tuple[float, str] | None:
     """Sensors of hwmon that tell power, in microwatts; an INA219 or INA226 at the supply is one of them."""
     base = paths.at("sys/class/hwmon")
     for chip in disk.names(base):
@@ -105,14 +105,14 @@ def clock_offset(runner: Runner) -> tuple[float, str] | None:
     return (float(found[2]) * UNITS[found[3]], "the offset that timedatectl tells") if found else None
 
 
-def _number(disk: Disk, path: Path) -> float | None:
+def _number(disk: Files, path: Path) -> float | None:
     try:
         return float(_text(disk, path) or "")
     except ValueError:
         return None
 
 
-def _text(disk: Disk, path: Path) -> str | None:
+def _text(disk: Files, path: Path) -> str | None:
     try:
         return disk.read(path).decode(errors="replace")
     except OSError:

@@ -6,6 +6,7 @@ twice.
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from archipel_agent.answers import course
@@ -19,6 +20,7 @@ from archipel_contract.jobs import Job, JobState, Verb
 from archipel_contract.status import Membership
 
 FIRST_WAIT, LONGEST_WAIT = 15.0, 900.0  # between two tries of `up`, doubled each time
+CLOCK_SET = timedelta(minutes=1)  # more than time servers put right by degrees
 OURS = "answers-"
 NOT_YET = "answers-up-failed"
 
@@ -30,6 +32,7 @@ class Carrying(Handing):
         super().__init__(parts, record)
         self._next_at = 0.0
         self._pulse: object = None
+        self._started: datetime | None = None  # when the clock says this machine was started
 
     def go_on(self) -> None:
         """See how far the site and the membership have come, and do what is due."""
@@ -75,7 +78,7 @@ class Carrying(Handing):
             self.record = replace(self.record, is_up=True)
             return
         self.record = replace(self.record, tries=self.record.tries + 1)
-        self._pulse = self._parts.ports.machine.pulse()
+        self._pulse, self._started = self._parts.ports.machine.pulse(), self._start_of_machine()
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self.record.tries - 1, 10))
         self._next_at = self._parts.ports.clock.monotonic() + wait
 
@@ -91,7 +94,7 @@ class Carrying(Handing):
         if self._boot_line(job):
             return True
         self._forget_trouble()
-        self.find(finding(NOT_YET, problem=job.sentence or "?"))
+        self.find(finding(NOT_YET, problem=(job.sentence or "?").rstrip(".")))
         if job.finding is not None:
             self.find(job.finding)
         return False
@@ -122,9 +125,17 @@ class Carrying(Handing):
         return True
 
     def _is_due(self) -> bool:
-        """Whether to try again: after a while, and at once when a cable, an address or a route has changed."""
+        """Whether to try again: after a while, and at once when a cable, an address or a route has changed, or the clock was
+        set.
+        """
         moved = self._pulse is not None and self._parts.ports.machine.pulse() != self._pulse
-        return moved or self._parts.ports.clock.monotonic() >= self._next_at
+        was_set = self._started is not None and abs(self._start_of_machine() - self._started) > CLOCK_SET
+        return moved or was_set or self._parts.ports.clock.monotonic() >= self._next_at
+
+    def _start_of_machine(self) -> datetime:
+        """Return what only moves when the clock is set."""
+        clock = self._parts.ports.clock
+        return clock.now() - timedelta(seconds=clock.monotonic())
 
     def _was_overruled(self) -> bool:
         """Whether a person has stopped or removed the site since our last try."""

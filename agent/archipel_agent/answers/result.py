@@ -4,12 +4,12 @@ Plain text in the language the file asks for, and the same as JSON. Pure.
 """
 
 import json
-import textwrap
 
 from archipel_contract import __version__, wire
-from archipel_contract.answers import FILE, RESULT_JSON, AnswersState, AnswersStatus, Deed
+from archipel_contract.answers import FILE, RESULT_JSON, AnswersStatus, Deed
 from archipel_contract.catalogue import words
 from archipel_contract.catalogue.ui import Words
+from archipel_contract.wrapping import wrap
 
 WIDTH = 76
 
@@ -32,7 +32,7 @@ def as_text(status: AnswersStatus, language: str, host: str) -> str:
         text = words(one, language)
         lines.append(f"  ! {text.title}  ({one.code})")
         for part in (text.cause, text.remedy):
-            lines += textwrap.wrap(part, WIDTH, initial_indent="    ", subsequent_indent="    ")
+            lines += [f"    {line}" for line in wrap(part, WIDTH - 4)]
         lines.append("")
     lines += [say("answers.more"), f"archipel {__version__}  {status.sha256[:12]}  {RESULT_JSON}", ""]
     return "\r\n".join(lines)
@@ -50,8 +50,3 @@ def as_json(status: AnswersStatus, host: str) -> bytes:
     """Return it for programs."""
     data = wire.to_data(status) | {"agent_version": __version__, "host": host}
     return (json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode(errors="replace")
-
-
-def is_final(status: AnswersStatus) -> bool:
-    """Whether nothing more will come of it by itself."""
-    return status.state in (AnswersState.DONE, AnswersState.REFUSED, AnswersState.NONE)

@@ -183,7 +183,7 @@ def _foreseen(work: Callable[[], T]) -> T:
         return work()
     except Refused:
         raise
-    except Exception as error:
+    except Exception as error:  # the task boundary: a defect in one call is its caller's answer
         LOG.exception("a call of the local API failed")
         raise Refused(
             500,

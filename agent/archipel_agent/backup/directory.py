@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archipel_agent.backup.manifest import read_name
+from archipel_agent.backup.manifest import is_left_behind
 from archipel_agent.backup.targets import Stored, TargetFailed, first_match, too_large
 from archipel_agent.host import tree
 from archipel_agent.host.disk import TEMPORARY
@@ -90,18 +90,17 @@ class DirectoryTarget:
             self._disk.remove(self._directory / name)
 
     def _sweep(self, name: str) -> None:
-        """Remove what pulled sticks and cuts left of this site's backups, which may be gigabytes; other sites may be
-        writing theirs right now."""
-        wanted = read_name(name)
+        """Remove what pulled sticks and cuts left of this site's backups, which may be gigabytes."""
         with self._explained():
             for one in self._disk.names(self._directory):
-                left = read_name(one.removeprefix(TEMPORARY)) if one.startswith(TEMPORARY) else None
-                if left is not None and wanted is not None and left[0] == wanted[0]:
+                if one.startswith(TEMPORARY) and is_left_behind(one.removeprefix(TEMPORARY), name):
                     self._disk.remove(self._directory / one)
 
     def _must_be_there(self) -> None:
         if not self._disk.exists(self._directory):
-            raise TargetFailed("backup-target-away", f"there is no {self._directory}; it is never made")
+            raise TargetFailed(
+                "backup-target-away", f"there is no directory {self._directory}, and none is made there"
+            )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -104,3 +104,10 @@ def read_name(name: str) -> tuple[str, int] | None:
     """Return site id and sequence of a backup's file name; None for any other name."""
     found = NAME.fullmatch(name)
     return (found["site"], int(found["sequence"])) if found else None
+
+
+def is_left_behind(name: str, running: str) -> bool:
+    """Whether what was to become the backup `name` was cut off, now that `running` of the same site is being sent: a site
+    sends one at a time, in order. Of other sites, which may be sending theirs right now, nothing is."""
+    cut, sent = read_name(name), read_name(running)
+    return cut is not None and sent is not None and cut[0] == sent[0] and cut[1] <= sent[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archipel_agent.paths import Paths, identity_of
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Disk, Files
 from archipel_contract.trust.sealing import RecipientInvalid, checked_recipient
 
 
@@ -30,13 +30,13 @@ def recipients_file(paths: Paths) -> Path:
     return paths.settings / "backup-recipients.txt"
 
 
-def known_recipients(setting: str, paths: Paths, disk: Disk) -> Recipients:
+def known_recipients(setting: str, paths: Paths, disk: Files) -> Recipients:
     """Return the owner's recipients and the fleet's; raise RecipientInvalid with the place, OSError."""
     owner = read_recipients(setting, paths, disk)
     return Recipients(owner, tuple(one for one in fleet_recipients(paths, disk) if one not in owner))
 
 
-def read_recipients(setting: str, paths: Paths, disk: Disk) -> tuple[str, ...]:
+def read_recipients(setting: str, paths: Paths, disk: Files) -> tuple[str, ...]:
     """Return each recipient of the owner once, in order; raise RecipientInvalid with the place, OSError."""
     found = {checked_recipient(word): None for word in setting.split(",") if word.strip()}
     file = recipients_file(paths)
@@ -51,7 +51,7 @@ def read_recipients(setting: str, paths: Paths, disk: Disk) -> tuple[str, ...]:
     return tuple(found)
 
 
-def fleet_recipients(paths: Paths, disk: Disk) -> tuple[str, ...]:
+def fleet_recipients(paths: Paths, disk: Files) -> tuple[str, ...]:
     """Return the recipients of the fleet whose trust document is in force here; none without a fleet.
 
     The roots' signatures are looked at again each time. Raises RecipientInvalid for a document or a recipient that cannot be

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from archipel_agent.backup.targets import Bucket, Stored, TargetFailed, patience, too_large
 from archipel_agent.host import tree
-from archipel_agent.ports import CommandFailed, Disk, Runner
+from archipel_agent.ports import CommandFailed, Files, Runner
 
 ANSWER_BYTES = 8 << 20
 MOST = 5 << 30  # bytes of an object in one request (Amazon S3 User Guide, "Uploading objects")
@@ -35,7 +35,7 @@ class Store:
     secret_key: str
 
 
-def read_store(path: Path, disk: Disk) -> Store:
+def read_store(path: Path, disk: Files) -> Store:
     """Read the file that says where the store is; raise TargetFailed, whose message repeats no key."""
     try:
         values = tomllib.loads(disk.read(path).decode())

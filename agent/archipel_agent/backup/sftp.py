@@ -1,14 +1,17 @@
 """Backups on an SFTP server, by the OpenSSH client in batch mode: nothing is asked, only the pinned host key is accepted."""
 
+import contextlib
 import re
 import signal
 from pathlib import Path
 
+from archipel_agent.backup.manifest import is_left_behind
 from archipel_agent.backup.targets import Sftp, Stored, TargetFailed, TargetFiles, first_match, patience
 from archipel_agent.host import tree
 from archipel_agent.ports import CommandFailed, Runner
 
 PART = ".part"
+LIST = "ls -ln"
 CONNECT_SECONDS = 15
 SFTP_BYTES = 32 << 10  # what the client asks for at once (sftp(1), -B)
 FEW = 8  # requests under way at once while little is wanted, instead of 64
@@ -40,8 +43,12 @@ class SftpTarget:
 
     def put(self, file: Path, name: str) -> None:
         """See BackupTarget."""
-        steps = (f"put {_quoted(file)} {name}{PART}", f"rename {name}{PART} {name}")
-        self._run(steps, patience(tree.size(file)))
+        try:
+            self._put(file, name)
+        except TargetFailed as failed:
+            if failed.code != "backup-target-full" or not self._sweep(self._listed(), name):
+                raise
+            self._put(file, name)  # it was full of what cuts had left
 
     def get(self, name: str, file: Path) -> None:
         """See BackupTarget."""
@@ -65,14 +72,28 @@ class SftpTarget:
 
     def stored(self) -> tuple[Stored, ...]:
         """See BackupTarget."""
-        said = self._run(("ls -ln",), patience(0))
-        seen = (LINE.fullmatch(line.strip()) for line in said.splitlines())
-        stored = [Stored(name=one["name"], size=int(one["size"])) for one in seen if one]
-        return tuple(sorted((one for one in stored if not one.name.endswith(PART)), key=lambda one: one.name))
+        return tuple(one for one in self._listed() if not one.name.endswith(PART))
 
     def delete(self, name: str) -> None:
         """See BackupTarget."""
         self._run((f"-rm {name}", f"-rm {name}{PART}"), patience(0))
+
+    def _put(self, file: Path, name: str) -> None:
+        steps = (f"put {_quoted(file)} {name}{PART}", f"rename {name}{PART} {name}", LIST)
+        there = _read(self._run(steps, patience(tree.size(file))))
+        with contextlib.suppress(TargetFailed):  # the backup is there; what is left goes with the next one
+            self._sweep(there, name)
+
+    def _listed(self) -> list[Stored]:
+        return _read(self._run((LIST,), patience(0)))
+
+    def _sweep(self, there: list[Stored], name: str) -> bool:
+        """Remove what cuts left of this site's backups, which may be gigabytes; return whether any was of an older one."""
+        cut = [one.name.removesuffix(PART) for one in there if one.name.endswith(PART)]
+        gone = [one for one in cut if is_left_behind(one, name)]
+        if gone:
+            self._run(tuple(f"-rm {one}{PART}" for one in gone), patience(0))
+        return any(one != name for one in gone)
 
     def _run(self, steps: tuple[str, ...], timeout: float, argv: tuple[str, ...] = ()) -> str:
         """Have the client take these steps, and return what it says; `argv` is another way to start it."""
@@ -99,6 +120,13 @@ class SftpTarget:
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
         return ["sftp", "-F", "/dev/null", "-b", "-", *more, *words, f"{self._place.user}@{self._place.host}"]
+
+
+def _read(said: str) -> list[Stored]:
+    """Return the files of a listing, by name."""
+    seen = (LINE.fullmatch(line.strip()) for line in said.splitlines())
+    found = {one["name"]: Stored(name=one["name"], size=int(one["size"])) for one in seen if one}
+    return [found[name] for name in sorted(found)]
 
 
 def _quoted(path: Path | str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from archipel_agent.bundles.importing import PIECE, megabytes
 from archipel_agent.bundles.opening import HIDDEN
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Disk, Files
 from archipel_contract import __version__
 from archipel_contract.bundle import manifest as manifests
 from archipel_contract.bundle import tar
@@ -61,7 +61,7 @@ class Recipe:
     since: Manifest | None = None  # its contents are left out
 
 
-def gathered(disk: Disk, path: Path, kind: Kind) -> tuple[Ingredient, ...]:
+def gathered(disk: Files, path: Path, kind: Kind) -> tuple[Ingredient, ...]:
     """Return a file, or the files of a directory that are of this kind; raise BundleRefused where there is none."""
     endings = {Kind.MANIFESTS: OBJECTS, Kind.WHEELS: (WHEEL,)}.get(kind, ARCHIVES)
     names = [name for name in disk.names(path) if not name.startswith(HIDDEN)]
@@ -104,7 +104,7 @@ def build(disk: Disk, target: Path, recipe: Recipe, signer: MinisignSigner) -> M
     return manifest
 
 
-def _require_place(disk: Disk, target: Path, members: tuple[int, ...]) -> None:
+def _require_place(disk: Files, target: Path, members: tuple[int, ...]) -> None:
     """Raise BundleRefused where a bundle of members of these sizes cannot lie, before hours were spent on a slow stick."""
     size = sum(tar.BLOCK + one + tar.padding(one) for one in members) + len(tar.END)
     space = disk.space(target.parent)
@@ -123,7 +123,7 @@ def _sorted(ingredients: tuple[Ingredient, ...]) -> list[Ingredient]:
     return sorted(ingredients, key=lambda one: (order.index(one.kind), one.path.name))
 
 
-def _listed(disk: Disk, one: Ingredient) -> BundleFile:
+def _listed(disk: Files, one: Ingredient) -> BundleFile:
     name = "k3s" if one.kind is Kind.K3S else one.path.name
     if NAME.fullmatch(name) is None:
         raise BundleRefused("bundle-malformed", f"{name!r} cannot be a name in a bundle; rename the file")
@@ -151,7 +151,7 @@ def _of_wheel(name: str) -> tuple[str, str]:
     return architecture, "" if abi == "none" else abi
 
 
-def _sources(disk: Disk, listed: list[tuple[Ingredient, BundleFile]]) -> dict[str, str]:
+def _sources(disk: Files, listed: list[tuple[Ingredient, BundleFile]]) -> dict[str, str]:
     """Return what upstream's list of digests beside the k3s says of it, if it lies there."""
     found = {}
     for one, file in listed:
@@ -163,7 +163,7 @@ def _sources(disk: Disk, listed: list[tuple[Ingredient, BundleFile]]) -> dict[st
 
 
 def _members(
-    disk: Disk,
+    disk: Files,
     body: bytes,
     signature: bytes,
     listed: list[tuple[Ingredient, BundleFile]],
@@ -182,7 +182,7 @@ def _members(
     yield tar.END
 
 
-def _content(disk: Disk, one: Ingredient, file: BundleFile) -> Iterator[bytes]:
+def _content(disk: Files, one: Ingredient, file: BundleFile) -> Iterator[bytes]:
     if one.data is not None:
         yield one.data
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archipel_agent.bundles.opening import Found, unreadable
 from archipel_agent.bundles.store import PRIVATE, BundleStore, is_no_room
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_contract.bundle.format import BundleFile, BundleRefused, Install
 from archipel_contract.bundle.reading import Span
 
@@ -68,7 +68,7 @@ def bring(
     return Brought(read_bytes=done, kept_bytes=sum(one.size for one in wanted.values()) - done)
 
 
-def verified(disk: Disk, path: Path, span: Span, one: BundleFile) -> Generator[bytes]:
+def verified(disk: Files, path: Path, span: Span, one: BundleFile) -> Generator[bytes]:
     """Yield a content piece by piece and raise BundleRefused at its end unless its digest is right.
 
     Hashing goes on in a thread while whoever takes the pieces writes them; close the iterator to end it early.
@@ -90,7 +90,7 @@ def verified(disk: Disk, path: Path, span: Span, one: BundleFile) -> Generator[b
         raise BundleRefused("bundle-damaged", detail, path=str(path), file=one.name)
 
 
-def _read(disk: Disk, path: Path, offset: int, length: int) -> bytes:
+def _read(disk: Files, path: Path, offset: int, length: int) -> bytes:
     try:
         piece = disk.part(path, offset, length)
     except OSError as error:

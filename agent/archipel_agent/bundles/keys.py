@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archipel_agent.paths import Paths, identity_of
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_contract.bundle.format import BundleRefused
 from archipel_contract.link.envelope import EnvelopeInvalid, frame_from
 from archipel_contract.trust import keys as trust_keys
@@ -55,7 +55,7 @@ class Keyring:
         raise BundleRefused("bundle-untrusted", "; ".join((detail, *self.problems)), key=made.id)
 
 
-def keyring(disk: Disk, paths: Paths, floor_ms: int = 0) -> Keyring:
+def keyring(disk: Files, paths: Paths, floor_ms: int = 0) -> Keyring:
     """Return the keys of this machine; `floor_ms` is a time that is surely past, in milliseconds since 1970 UTC."""
     place = paths.settings / "bundle-keys"
     files, problems = [], []
@@ -73,12 +73,12 @@ def keyring(disk: Disk, paths: Paths, floor_ms: int = 0) -> Keyring:
     return Keyring(files=tuple(files), fleet=fleet, ended=ended, problems=tuple(problems))
 
 
-def of_files(disk: Disk, paths: tuple[Path, ...]) -> Keyring:
+def of_files(disk: Files, paths: tuple[Path, ...]) -> Keyring:
     """Return the keys in these files; raise KeyInvalid, OSError."""
     return Keyring(files=tuple((path.name, minisign.public_key(disk.read(path))) for path in paths))
 
 
-def _of_fleet(disk: Disk, paths: Paths, floor_ms: int) -> tuple[_Named, _Named]:
+def _of_fleet(disk: Files, paths: Paths, floor_ms: int) -> tuple[_Named, _Named]:
     """Return the fleet's keys for bundles, and those that were until their time was over."""
     identity = identity_of(paths)
     if not disk.exists(identity.trust) or disk.exists(identity.left):

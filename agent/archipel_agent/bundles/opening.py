@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_contract.bundle import reading
 from archipel_contract.bundle.format import SUFFIX, BundleRefused, Manifest
 from archipel_contract.bundle.reading import Opened, Verify
@@ -25,7 +25,7 @@ class Found:
         return self.opened.manifest
 
 
-def open_file(disk: Disk, path: Path, verify: Verify) -> Found:
+def open_file(disk: Files, path: Path, verify: Verify) -> Found:
     """Return the bundle in a file; raise BundleRefused, also where the file cannot be read."""
     try:
         opened = reading.opened(
@@ -42,7 +42,7 @@ def open_file(disk: Disk, path: Path, verify: Verify) -> Found:
     return Found(path, opened)
 
 
-def open_path(disk: Disk, path: Path, verify: Verify, architecture: str) -> Found:
+def open_path(disk: Files, path: Path, verify: Verify, architecture: str) -> Found:
     """Return the bundle in a file, or the one with the highest sequence for this architecture in a directory.
 
     Raises BundleRefused: of a directory in which none can be used with what is wrong with the first that came nearest.
@@ -66,7 +66,9 @@ def open_path(disk: Disk, path: Path, verify: Verify, architecture: str) -> Foun
         return max(fitting, key=lambda one: one.manifest.sequence)
     if refusals:
         raise refusals[0]
-    raise BundleRefused("bundle-not-found", f"nothing in it ends with {SUFFIX}", path=str(path))
+    is_there = bool(names) or disk.exists(path)
+    detail = f"nothing in it ends with {SUFFIX}" if is_there else "it is not there"
+    raise BundleRefused("bundle-not-found", detail, path=str(path))
 
 
 def unreadable(path: Path, error: OSError) -> BundleRefused:
@@ -74,7 +76,7 @@ def unreadable(path: Path, error: OSError) -> BundleRefused:
     return BundleRefused("bundle-unreadable", error.strerror or str(error), path=str(path))
 
 
-def _is_file(disk: Disk, path: Path) -> bool:
+def _is_file(disk: Files, path: Path) -> bool:
     try:
         disk.part(path, 0, 1)
     except IsADirectoryError:

@@ -1,8 +1,9 @@
 """Where a site sets aside what is hardened, whether it says why, and what of it is not in force.
 
-Exceptions are the site's right: additions to k3s' settings, and namespaces that are enforced less. They are shown, each with
-the remark that stands above it in the drop-in or with the namespace's annotation; one without is a warning, because nobody
-will know in three years whether it is still needed. What nobody set aside and is not there is told apart.
+Exceptions are the site's right: additions to k3s' settings, namespaces that are enforced less, default accounts that hand
+out their token. They are shown, each with the remark that stands above it in the drop-in or with the annotation of the
+namespace or account; one without is a warning, because nobody will know in three years whether it is still needed. What
+nobody set aside and is not there is told apart, and so is an account without a reason, which is more likely a chart's doing.
 """
 
 import re
@@ -47,6 +48,7 @@ def look(evidence: Evidence) -> CheckResult:
     aside = list(_aside(list(_given(evidence.k3s_drop_ins)), values))
     seen = evidence.hardening or HardeningSeen()
     aside += [(f"namespace {name} ({level})", reason) for name, level, reason in seen.lowered]
+    aside += [(f"default account of {name}", reason) for name, reason in seen.handing if reason]
     made = [*_exceptions(aside), *_not_in_force(seen)]
     if not made:
         said = f"{len(hardened(values))} settings, {evidence.site.hardening}, no exceptions"
@@ -68,6 +70,9 @@ def _exceptions(aside: list[tuple[str, str]]) -> Iterator[Finding]:
 def _not_in_force(seen: HardeningSeen) -> Iterator[Finding]:
     if seen.missing:
         yield finding("network-policies-missing", seen.missing, names=", ".join(seen.missing))
+    handing = tuple(name for name, reason in seen.handing if not reason)
+    if handing:
+        yield finding("default-accounts-open", handing, names=", ".join(handing))
     if seen.shared_token:
         yield finding("agent-token-shared")
 

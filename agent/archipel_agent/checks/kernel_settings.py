@@ -9,20 +9,13 @@ import re
 
 from archipel_agent.checks import logs
 from archipel_agent.checks.base import BOTH, Evidence, Phase, found, passed, slug_of, undecided
+from archipel_agent.k3s.config import KERNEL_SETTINGS
 from archipel_contract.catalogue import finding
 from archipel_contract.findings import CheckResult, Finding
 
 SLUG = slug_of(__name__)
 PHASES = BOTH
 
-WANTED = {
-    "vm.overcommit_memory": "1",
-    "vm.panic_on_oom": "0",
-    "kernel.panic": "10",
-    "kernel.panic_on_oops": "1",
-    "kernel.keys.root_maxkeys": "1000000",
-    "kernel.keys.root_maxbytes": "25000000",
-}
 LOGGED = re.compile(
     r"invalid kernel flag: (?P<name>[\w/.]+)"
     r", expected value: (?P<wanted>-?\d+), actual value: (?P<found>-?\d+)"
@@ -31,11 +24,11 @@ LOGGED = re.compile(
 
 def look(evidence: Evidence) -> CheckResult:
     """Judge each setting; what cannot be read is taken from what kubelet said of it."""
-    measured = {name: evidence.kernel_settings.get(name) for name in WANTED}
+    measured = {name: evidence.kernel_settings.get(name) for name in KERNEL_SETTINGS}
     wrong = {
         name: value
         for name, value in measured.items()
-        if value is not None and value.split() != [WANTED[name]]
+        if value is not None and value.split() != [KERNEL_SETTINGS[name]]
     }
     lines, refused = _refused(evidence)
     for name, value in refused.items():
@@ -49,13 +42,13 @@ def look(evidence: Evidence) -> CheckResult:
     unread = [name for name, value in measured.items() if value is None]
     if unread:
         return undecided(SLUG, f"could not be read: {' '.join(unread)}")
-    return passed(SLUG, f"all {len(WANTED)} as kubelet wants them")
+    return passed(SLUG, f"all {len(KERNEL_SETTINGS)} as kubelet wants them")
 
 
 def _refused(evidence: Evidence) -> tuple[tuple[str, ...], dict[str, str]]:
     lines = [line for line in logs.lines_now(evidence) if LOGGED.search(line)][-1:]
     refused = {one["name"].replace("/", "."): one["found"] for line in lines for one in LOGGED.finditer(line)}
-    return tuple(lines), {name: value for name, value in refused.items() if name in WANTED}
+    return tuple(lines), {name: value for name, value in refused.items() if name in KERNEL_SETTINGS}
 
 
 def _finding(evidence: Evidence, wrong: dict[str, str]) -> Finding:
@@ -63,5 +56,5 @@ def _finding(evidence: Evidence, wrong: dict[str, str]) -> Finding:
     return finding(
         "kernel-setting-changes" if before else "kernel-setting-wrong",
         found=" ".join(f"{name}={value.strip()}" for name, value in wrong.items()),
-        wanted=" ".join(f"{name}={WANTED[name]}" for name in wrong),
+        wanted=" ".join(f"{name}={KERNEL_SETTINGS[name]}" for name in wrong),
     )

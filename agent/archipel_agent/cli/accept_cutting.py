@@ -8,7 +8,7 @@ from archipel_agent.cli.output import Mark
 from archipel_agent.compose import real_ports
 from archipel_agent.host.hardware import text as file_text
 from archipel_agent.k3s.files import empty_files
-from archipel_agent.ports import Disk, Ports
+from archipel_agent.ports import Files, Ports
 from archipel_contract.exits import Exit
 from archipel_contract.wire import WireError
 
@@ -40,7 +40,7 @@ def cut(session: Session, given: Ports | None = None) -> int:
     return _round(session, ports, loop, boot_id)
 
 
-def _known(session: Session, disk: Disk) -> Loop | None:
+def _known(session: Session, disk: Files) -> Loop | None:
     try:
         return power_cut.load(disk, session.paths)
     except (WireError, OSError) as error:

@@ -3,18 +3,15 @@
 What a process loads at its start it holds for as long as it lives: here for years.
 """
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archipel_agent.paths import Paths
+from archipel_agent import paths
 
 if TYPE_CHECKING:
     import argparse
 
 RUN = ["run"]
-ROOT_VARIABLE = "ARCHIPEL_ROOT"
 
 
 def parser() -> "argparse.ArgumentParser":
@@ -33,7 +30,7 @@ def main(arguments: list[str]) -> int:
     from archipel_agent.cli import agent_run  # loads everything the agent consists of
 
     try:
-        return agent_run.run(Paths(Path(os.environ.get(ROOT_VARIABLE) or "/").absolute()))
+        return agent_run.run(paths.here())
     except agent_run.CannotRun as error:
         print(f"archipel agent: {error}", file=sys.stderr)
         return error.code

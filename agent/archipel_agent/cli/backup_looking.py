@@ -163,7 +163,7 @@ def schedule(session: Session) -> int:
     sealed_for = [*known.owner, *(f"{one} (the fleet's)" for one in known.fleet)]
     rows = [
         ["to", settings.backup_to or "nowhere: set backup_to in /etc/archipel/agent.toml"],
-        ["every", f"{duration(settings.backup_every)}, {settings.backup_keep} stay"],
+        ["every", f"{duration(settings.backup_every)}; how many stay: {settings.backup_keep} (backup_keep)"],
         ["volumes", settings.backup_volumes],
         ["sealed for", ", ".join(sealed_for) or "nobody: sudo archipel backup key new"],
         [

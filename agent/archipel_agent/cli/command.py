@@ -1,15 +1,13 @@
 """What all commands share: the options every one takes, the session they work in, and from error to exit code."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archipel_agent.cli import output
-from archipel_agent.paths import Paths
+from archipel_agent.paths import Paths, here
 from archipel_agent.service import Refused
 from archipel_contract.api import Problem
 from archipel_contract.client import AgentAway, AgentClient, ApiRefused, NotAdmitted
@@ -20,7 +18,6 @@ from archipel_contract.wire import WireError
 if TYPE_CHECKING:
     from archipel_agent.ports import Clock
 
-ROOT_VARIABLE = "ARCHIPEL_ROOT"
 TIMEOUT_SECONDS = 60.0  # a fresh turn or all checks on a slow card take a while
 
 
@@ -80,7 +77,7 @@ def common(made: argparse.ArgumentParser, *, json: bool = True) -> None:
     if json:
         made.add_argument("--json", action="store_true", help="answer as JSON on standard output")
     made.add_argument("--lang", choices=("en", "de"), help="language of findings (default: by the locale)")
-    made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
+    made.add_argument("--color", choices=tuple(output.COLOR_CHOICES), default="auto", help="when to colour")
 
 
 def run(made: argparse.ArgumentParser, work: Callable[[Session], int], arguments: list[str]) -> int:
@@ -111,7 +108,7 @@ def run(made: argparse.ArgumentParser, work: Callable[[Session], int], arguments
 
 def session_of(options: argparse.Namespace) -> Session:
     """Return the session that options and environment describe."""
-    paths = Paths(Path(os.environ.get(ROOT_VARIABLE) or "/").absolute())
+    paths = here()
     screen = output.standard(options.color, options.lang, bool(getattr(options, "json", False)))
     return Session(options, screen, paths, AgentClient(paths.socket, TIMEOUT_SECONDS))
 
@@ -129,6 +126,18 @@ def agreed() -> None:
         said = ""
     if said not in ("yes", "ja"):
         raise Stop(Exit.REFUSED, "nothing was changed")
+
+
+def consented(session: Session, question: Callable[[], None]) -> None:
+    """Return once it is certain that somebody wants what loses something; raise Stop otherwise.
+
+    Whoever sits there is asked by `question`; where nobody can answer, in a pipe or a script, --yes must have been said.
+    """
+    if session.options.yes:
+        return
+    if not session.interactive:
+        raise Stop(Exit.REFUSED, "nothing was changed: nobody is here to be asked; say --yes if you mean it")
+    question()
 
 
 def refuse(session: Session, status: int, problem: Problem) -> Exit:

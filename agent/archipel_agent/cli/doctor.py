@@ -68,13 +68,13 @@ def _show(session: Session, checks: Checks) -> None:
     for result in checks.results:
         if not (session.options.found and result.verdict is Verdict.OK):
             name = result.slug.replace("_", " ").replace("-", " ").ljust(width)
-            screen.line(f"{screen.mark(_mark(result))} {name}  {result.said}".rstrip())
+            screen.said(f"{screen.mark(_mark(result))} {name}  ", result.said)
     for result in checks.results:
         for finding in result.findings:
             screen.line()
             screen.finding(finding)
     screen.line()
-    screen.line(_summary(checks))
+    screen.said("", _summary(checks))
 
 
 def _mark(result: CheckResult) -> Mark:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from archipel_agent.cli.command import ROOT_VARIABLE, Session, Stop
+from archipel_agent.cli.command import Session, Stop
 from archipel_agent.cli.reader import REHEARSED, living
+from archipel_agent.paths import ROOT_VARIABLE
 from archipel_contract.catalogue import finding
 from archipel_contract.exits import Exit
 

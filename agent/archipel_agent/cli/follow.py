@@ -133,8 +133,10 @@ def conclude(session: Session, job: Job) -> int:
     if job.state is JobState.CANCELLED:
         screen.note(job.sentence or "Stopped on request and undone.")
         return Exit.CANCELLED
-    if job.sentence:
-        screen.note(job.sentence)
+    # The finding below says the rest, in its own language.
+    said = job.sentence.replace(job.finding.summary, "") if job.finding else job.sentence
+    if said.strip(" .:"):
+        screen.note(said.strip())
     if job.finding:
         screen.remark(job.finding)
     return Exit.REFUSED if job.changed_nothing else Exit.FAILED

@@ -50,8 +50,7 @@ def _leave(session: Session) -> int:
     ensure_agent(session, "leave")
     is_adopted = _is_adopted(Remote(session.client))
     session.screen.note(ADOPTED if is_adopted else OWN)
-    if session.interactive and not session.options.yes:
-        command.agreed()
+    command.consented(session, command.agreed)
     _leave_fleet(session)
     request = _request(is_adopted)
     return run_job(session, request.verb, request.options)

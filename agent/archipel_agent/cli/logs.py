@@ -46,11 +46,12 @@ def _logs(session: Session) -> int:
     answer = asked.logs(session.options.source, session.options.lines)
     if session.options.follow:
         return _follow(session, asked, answer.lines)
+    is_empty = not any(line.strip() for line in answer.lines)
     if session.screen.as_json:
         session.screen.data(answer)
-    else:
+    elif not is_empty:
         _print(session, answer.lines)
-    if not answer.lines:
+    if is_empty:
         session.screen.note(f"The log of {session.options.source} is empty or cannot be read.")
     return Exit.OK
 

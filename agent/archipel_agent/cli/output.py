@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, TextIO
 
 from archipel_contract import wire
+from archipel_contract.console import language_of, wants_color
 from archipel_contract.findings import Finding, Fix, Severity
 
 
@@ -23,28 +24,13 @@ class Mark(Enum):
     NONE = (" ", "0")
 
 
+COLOR_CHOICES: Mapping[str, bool | None] = {"auto": None, "always": True, "never": False}
 MARK_OF_SEVERITY = {
     Severity.HINT: Mark.OPEN,
     Severity.WARNING: Mark.WARN,
     Severity.PROBLEM: Mark.BAD,
     Severity.UNKNOWN: Mark.WARN,
 }
-
-
-def wants_color(choice: str, out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: as chosen, else on a terminal that is not dumb, unless NO_COLOR is set (no-color.org)."""
-    if choice != "auto":
-        return choice == "always"
-    return not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb" and out.isatty()
-
-
-def language_of(choice: str | None, environment: Mapping[str, str]) -> str:
-    """Return `en` or `de`: as chosen, else by ARCHIPEL_LANGUAGE, else by the locale's usual variables in their order."""
-    if choice:
-        return choice
-    names = ("ARCHIPEL_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    said = next((value for name in names if (value := environment.get(name))), "")
-    return "de" if said.lower().startswith("de") else "en"
 
 
 class Screen:
@@ -60,6 +46,16 @@ class Screen:
     def line(self, text: str = "") -> None:
         """Write a line of the answer."""
         print(text, file=self.out, flush=True)
+
+    def said(self, front: str, text: str) -> None:
+        """Write `front` (maybe coloured) and a sentence beside it, in as many lines as the terminal asks for."""
+        for line in self._beside(front, text):
+            self.line(line.rstrip())
+
+    def _beside(self, front: str, text: str) -> list[str]:
+        from archipel_contract import wrapping  # for people only: the running agent does without it
+
+        return wrapping.beside(front, text, wrapping.room(self.out.isatty() and not self.as_json))
 
     def note(self, text: str) -> None:
         """Write a remark, which is not part of the answer."""
@@ -79,12 +75,12 @@ class Screen:
         return f"\033[1m{text}\033[0m" if self.color else text
 
     def table(self, rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-        """Write columns as wide as their widest cell; the last one runs free. Cells may be coloured in column 0 only."""
+        """Write columns as wide as their widest cell; the last one wraps. Cells may be coloured in column 0 only."""
         columns = max(map(len, rows), default=0)
         widths = [max(len(row[i]) for row in rows if len(row) > i) for i in range(columns)]
         for row in rows:
-            cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
-            self.line((indent + "  ".join(cells)).rstrip())
+            front = "".join(cell.ljust(widths[i]) + "  " for i, cell in enumerate(row[:-1]))
+            self.said(indent + front, row[-1] if row else "")
 
     def brief(self, finding: Finding) -> None:
         """Write what a finding says and what to do, in two lines."""
@@ -95,30 +91,44 @@ class Screen:
 
             text = words(finding, self.language)
             title, remedy = text.title, text.remedy
-        self.line(f"{self.mark(MARK_OF_SEVERITY[finding.severity])} {self.strong(title)}  ({finding.code})")
+        self._titled(finding, title)
         if remedy:
-            self.line(f"  remedy    {remedy}")
+            self.said(self._label("remedy"), remedy)
 
     def finding(self, finding: Finding, *, full: bool = False) -> None:
         """Write a finding: what, why and what to do; `full` adds evidence and the steps of the runbook."""
         from archipel_contract.catalogue import words  # reads the catalogue, which few commands need
 
         text = words(finding, self.language)
-        self.line(
-            f"{self.mark(MARK_OF_SEVERITY[finding.severity])} {self.strong(text.title)}  ({finding.code})"
-        )
-        if full and finding.since:
-            self.line(f"  since     {finding.since}")
-        for number, evidence in enumerate(finding.evidence if full else ()):
-            self.line(f"  {'evidence' if number == 0 else '':<8}  {evidence}")
-        if text.cause:
-            self.line(f"  cause     {text.cause}")
-        if text.remedy:
-            self.line(f"  remedy    {text.remedy}")
-        for number, step in enumerate(text.runbook if full else (), 1):
-            self.line(f"  {'steps' if number == 1 else '':<8}  {number}. {step}")
+        self._titled(finding, text.title)
+        parts = [("since", finding.since), *(("evidence", one) for one in finding.evidence)] if full else []
+        parts += [("cause", text.cause), ("remedy", text.remedy)]
+        if full:
+            parts += [("steps", f"{number}. {step}") for number, step in enumerate(text.runbook, 1)]
         if finding.fix:
-            self.line(f"  fix       sudo archipel doctor --fix {finding.code}{price(finding.fix)}")
+            parts.append(("fix", f"sudo archipel doctor --fix {finding.code}{price(finding.fix)}"))
+        before = ""
+        for word, said in parts:
+            if said:
+                self.said(self._label(word if word != before else ""), said)
+                before = word
+
+    def _titled(self, finding: Finding, title: str) -> None:
+        """Write what was found, set off behind its mark, and its code."""
+        lines = self._beside("  ", f"{title}  ({finding.code})")
+        strong = [f"{self.strong(title)}  ({finding.code})"]
+        if len(lines) > 1:
+            strong = [self.strong(line[2:]) for line in lines]
+        for number, line in enumerate(strong):
+            self.line(f"{' ' if number else self.mark(MARK_OF_SEVERITY[finding.severity])} {line}")
+
+    def _label(self, word: str) -> str:
+        """Return what stands in front of a part of a finding, in the finding's language; all are as wide as the widest."""
+        if word and self.language != "en":
+            from archipel_contract.catalogue.ui import Words
+
+            word = Words(self.language)(f"part.{word}")
+        return f"  {word:<8}  "
 
     def remark(self, finding: Finding) -> None:
         """Write a finding to standard error, for an answer that is JSON or that failed."""
@@ -168,7 +178,7 @@ def standard(choice_color: str, choice_language: str | None, as_json: bool) -> S
     return Screen(
         sys.stdout,
         sys.stderr,
-        color=wants_color(choice_color, sys.stdout, os.environ),
+        color=wants_color(COLOR_CHOICES[choice_color], sys.stdout, os.environ),
         language=language_of(choice_language, os.environ),
         as_json=as_json,
     )

@@ -110,9 +110,9 @@ def reader(session: Session, *, labelled: bool = False) -> Reader:
         if alive.rehearsed and not labelled:
             session.screen.note(REHEARSED)
         return Remote(session.client)
-    session.screen.note(
-        "No agent runs here; this is what the command can see by itself, without changing anything."
-    )
+    # An agent that has started and says nothing is busy, as on a slow machine whose k3s starts.
+    away = "The agent does not answer" if session.client.socket_path.exists() else "No agent runs here"
+    session.screen.note(f"{away}; this is what the command can see by itself, without changing anything.")
     from archipel_agent.compose import read_only_service  # loads everything the agent consists of
 
     return read_only_service(session.paths)

@@ -5,12 +5,11 @@ their help texts, whose layout differs between versions of Python.
 """
 
 import argparse
-from dataclasses import fields
 
 from archipel_agent.cli.completion import parsers
 from archipel_agent.settings import FILE, PREFIX, Settings
 from archipel_contract.launcher import COMMANDS
-from archipel_contract.pagework import MADE, attribute_docs, table
+from archipel_contract.pagework import MADE, settings_page, table
 
 
 def pages() -> dict[str, str]:
@@ -72,22 +71,8 @@ def _help(action: argparse.Action) -> str:
 
 def settings() -> str:
     """Return the page of the agent's settings."""
-    docs = attribute_docs(Settings)
-    rows = [
-        (
-            f"`{field.name}`",
-            f"`{PREFIX}{field.name.upper()}`",
-            f"`{getattr(Settings(), field.name)!r}`",
-            docs[field.name],
-        )
-        for field in fields(Settings)
-    ]
-    return "\n".join(
-        [
-            MADE,
-            "# Settings of the agent\n",
-            f"Default, then `/etc/archipel/{FILE}`, then the environment, then options of `archipel agent run`: the later "
-            "one counts. An unknown key or a value of the wrong type is refused with its place.\n",
-            table(("key", "environment", "default", "meaning"), rows),
-        ]
+    text = (
+        f"Default, then `/etc/archipel/{FILE}`, then the environment, then options of `archipel agent run`: the later one "
+        "counts. An unknown key or a value of the wrong type is refused with its place."
     )
+    return settings_page("Settings of the agent", text, Settings(), PREFIX)

@@ -21,7 +21,10 @@ CHOICES = {
         "the agent, k3s and its pods",
         "the site's data and settings; a later `up` goes on with them",
     ),
-    "everything": ("the agent, k3s, its pods, settings and data", "what the job lists at its end; no data"),
+    "everything": (
+        "the agent, k3s, its pods, settings and data",
+        "none of the data; what little is left is named at the end",
+    ),
 }
 
 
@@ -45,8 +48,7 @@ def _remove(session: Session) -> int:
     what: str | None = session.options.what
     if what is None:
         return _show(session)
-    if session.interactive and not session.options.yes:
-        _confirm(session, what)
+    command.consented(session, lambda: _confirm(session, what))
     ensure_agent(session, f"remove --{what}")
     return run_job(session, Verb.REMOVE, {"what": what})
 

@@ -80,4 +80,5 @@ def _show(session: Session, found: list[Finding], repairable: list[Finding]) -> 
     if not repairable:
         screen.line("There is nothing that the agent could repair.")
     if others:
-        screen.line(f"{others} more finding(s) are left to a person: archipel doctor --found")
+        more = "1 more finding is" if others == 1 else f"{others} more findings are"
+        screen.line(f"{more} left to a person: archipel doctor --found")

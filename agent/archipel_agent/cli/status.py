@@ -101,14 +101,14 @@ def show(session: Session, report: Report) -> None:
         screen.line(REHEARSED)
     title = report.site.name if report.site else report.node.facts.hostname
     screen.line(f"{screen.mark(MARK_OF_HEALTH[report.health])} {screen.strong(title)}: {report.health.value}")
-    screen.line(f"  {report.sentence}")
+    screen.said("  ", report.sentence)
     screen.line()
     screen.table(_rows(report))
     for pod in [one for one in report.cluster.pods if not one.ready and one.phase != "Succeeded"][
         :BAD_PODS_SHOWN
     ]:
         reason = ": ".join(part for part in (pod.reason, pod.message) if part)
-        screen.line(f"  {screen.mark(Mark.BAD)} pod {pod.namespace}/{pod.name}: {reason or pod.phase}")
+        screen.said(f"  {screen.mark(Mark.BAD)} ", f"pod {pod.namespace}/{pod.name}: {reason or pod.phase}")
     if report.findings:
         screen.line()
     for finding in report.findings:

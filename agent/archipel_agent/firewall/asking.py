@@ -8,12 +8,12 @@ from archipel_agent.firewall.declared import DEFAULT, DeclarationInvalid, parse
 from archipel_agent.firewall.files import BOOT_UNIT, boot_file, declaration
 from archipel_agent.firewall.standing import TABLE, Stand, Standing, read
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Disk, Runner
+from archipel_agent.ports import CommandFailed, Files, Runner
 
 CLUSTER_NETWORKS = ("10.42.0.0/16", "10.43.0.0/16")  # those k3s chooses, before there is a site
 
 
-def is_declared(disk: Disk, paths: Paths, networks: tuple[str, ...]) -> bool | None:
+def is_declared(disk: Files, paths: Paths, networks: tuple[str, ...]) -> bool | None:
     """Whether the confirmed rules are those that the declaration gives now; None where it cannot be read."""
     try:
         kept = disk.read(boot_file(paths)).decode()

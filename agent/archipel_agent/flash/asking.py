@@ -8,7 +8,7 @@ import re
 from archipel_agent.flash.device import Mounted, mounted, read_text
 from archipel_agent.host import smart
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Disk, Runner
+from archipel_agent.ports import CommandFailed, Files, Runner
 
 LINES_SHOWN = 3
 WRITERS_SHOWN = 4
@@ -33,7 +33,7 @@ def kernel_errors(runner: Runner, devices: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(line for line in found.stdout.splitlines() if line.strip())
 
 
-def remounted(disk: Disk, paths: Paths) -> tuple[str, ...]:
+def remounted(disk: Files, paths: Paths) -> tuple[str, ...]:
     """Return where a file system that should be written to is not: as a whole, and not as /etc/fstab wants it.
 
     The agent's own view of a mount may be read-only by its sandbox; the file system's own option is not.
@@ -53,7 +53,7 @@ def _is_lost(one: Mounted) -> bool:
     return one.filesystem in JOURNALLED and "ro" in one.options and not by_hand
 
 
-def writers(disk: Disk, paths: Paths) -> tuple[str, ...]:
+def writers(disk: Files, paths: Paths) -> tuple[str, ...]:
     """Return who has written most since its start, one line each; processes that may not be looked at are left out."""
     found = []
     for pid in disk.names(paths.at("proc")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 
 SECTOR = 512  # the unit of the kernel's counters, whatever the device uses
 WRITTEN_SECTORS = 6  # the field of /sys/block/DEVICE/stat
@@ -26,7 +26,7 @@ class Mounted:
     options: frozenset[str]  # of the file system itself, not of this mount of it
 
 
-def read_text(disk: Disk, path: Path) -> str:
+def read_text(disk: Files, path: Path) -> str:
     """Return the content of a small file without surrounding blanks; empty if it cannot be read."""
     try:
         return disk.read(path).decode(errors="replace").strip(" \t\r\n\0")
@@ -34,7 +34,7 @@ def read_text(disk: Disk, path: Path) -> str:
         return ""
 
 
-def mounted(disk: Disk, paths: Paths) -> tuple[Mounted, ...]:
+def mounted(disk: Files, paths: Paths) -> tuple[Mounted, ...]:
     """Return what is mounted, in order; empty if it cannot be read."""
     found = []
     for line in read_text(disk, paths.at("proc/self/mountinfo")).splitlines():
@@ -53,18 +53,20 @@ def mount_of(mounts: tuple[Mounted, ...], path: Path) -> Mounted | None:
     return max(enumerate(above), key=lambda one: (len(one[1].point), one[0]))[1] if above else None
 
 
-def devices_of(disk: Disk, paths: Paths, path: Path) -> tuple[str, ...]:
+def devices_of(disk: Files, paths: Paths, path: Path) -> tuple[str, ...]:
     """Return the whole devices (`mmcblk0`, `sda`, `nvme0n1`) that hold `path`, sorted; empty if that cannot be told."""
     return tuple(sorted(_holding(disk, paths, mounted(disk, paths), path, DEPTH)))
 
 
-def _holding(disk: Disk, paths: Paths, mounts: tuple[Mounted, ...], path: Path, depth: int) -> frozenset[str]:
+def _holding(
+    disk: Files, paths: Paths, mounts: tuple[Mounted, ...], path: Path, depth: int
+) -> frozenset[str]:
     place = mount_of(mounts, path)
     name = _block_of(disk, paths, place) if place is not None else ""
     return _whole(disk, paths, mounts, name, depth) if name else frozenset()
 
 
-def _block_of(disk: Disk, paths: Paths, place: Mounted) -> str:
+def _block_of(disk: Files, paths: Paths, place: Mounted) -> str:
     """Return the name of the block device of a mount."""
     for line in read_text(disk, paths.at(f"sys/dev/block/{place.number}/uevent")).splitlines():
         key, _, value = line.partition("=")
@@ -78,7 +80,7 @@ def _block_of(disk: Disk, paths: Paths, place: Mounted) -> str:
     return next((one for one in mapped if name and read_text(disk, blocks / one / "dm/name") == name), "")
 
 
-def _whole(disk: Disk, paths: Paths, mounts: tuple[Mounted, ...], name: str, depth: int) -> frozenset[str]:
+def _whole(disk: Files, paths: Paths, mounts: tuple[Mounted, ...], name: str, depth: int) -> frozenset[str]:
     block = paths.at("sys/class/block") / name
     if depth == 0:
         return frozenset()
@@ -94,7 +96,7 @@ def _whole(disk: Disk, paths: Paths, mounts: tuple[Mounted, ...], name: str, dep
     return frozenset(one for one in disk.names(whole) if disk.exists(whole / one / name))
 
 
-def written_bytes(disk: Disk, paths: Paths, device: str) -> int | None:
+def written_bytes(disk: Files, paths: Paths, device: str) -> int | None:
     """Return how much was written to a whole device since the start of the machine; None if it cannot be read."""
     fields = read_text(disk, paths.at(f"sys/block/{device}/stat")).split()
     if len(fields) <= WRITTEN_SECTORS or not fields[WRITTEN_SECTORS].isdigit():
@@ -102,13 +104,13 @@ def written_bytes(disk: Disk, paths: Paths, device: str) -> int | None:
     return int(fields[WRITTEN_SECTORS]) * SECTOR
 
 
-def size_bytes(disk: Disk, paths: Paths, device: str) -> int | None:
+def size_bytes(disk: Files, paths: Paths, device: str) -> int | None:
     """Return how large a whole device is."""
     text = read_text(disk, paths.at(f"sys/block/{device}/size"))
     return int(text) * SECTOR if text.isdigit() else None
 
 
-def kind_of(disk: Disk, paths: Paths, device: str) -> str:
+def kind_of(disk: Files, paths: Paths, device: str) -> str:
     """Return sd, emmc, nvme, ssd, hdd or unknown."""
     block = paths.at(f"sys/block/{device}")
     if device.startswith("mmcblk"):
@@ -118,7 +120,7 @@ def kind_of(disk: Disk, paths: Paths, device: str) -> str:
     return {"0": "ssd", "1": "hdd"}.get(read_text(disk, block / "queue/rotational"), "unknown")
 
 
-def identity_of(disk: Disk, paths: Paths, device: str) -> str:
+def identity_of(disk: Files, paths: Paths, device: str) -> str:
     """Return what tells this device from another one in its place."""
     block = paths.at(f"sys/block/{device}")
     own = next((text for name in IDENTITIES if (text := read_text(disk, block / name))), "")

@@ -12,7 +12,6 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 HOURS_KEPT = 7 * 24
 LEAST_SPAN = HOUR / 2  # a rate over less says nothing of a day
-DAY_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from archipel_agent.flash.device import kind_of, read_text, size_bytes
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 
 WORN_TENTH = 0x0B
 PRE_END, END = 2, 3
@@ -32,7 +32,7 @@ class Wear:
     errors: int | None = None  # it counted
 
 
-def of_device(disk: Disk, paths: Paths, device: str) -> Wear:
+def of_device(disk: Files, paths: Paths, device: str) -> Wear:
     """Return what sysfs has of a device."""
     block = paths.at(f"sys/block/{device}")
     life, spare = (read_text(disk, block / f"device/{name}") for name in ("life_time", "pre_eol_info"))
@@ -47,7 +47,7 @@ def of_device(disk: Disk, paths: Paths, device: str) -> Wear:
     )
 
 
-def _name(disk: Disk, block: Path) -> str:
+def _name(disk: Files, block: Path) -> str:
     """Return its name, and of cards their maker's number and date of making."""
     name = read_text(disk, block / "device/name") or read_text(disk, block / "device/model")
     maker, of, date = (read_text(disk, block / f"device/{one}") for one in ("manfid", "oemid", "date"))

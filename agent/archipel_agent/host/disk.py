@@ -1,7 +1,8 @@
 """The one door to files: atomic and durable writes with their mode, and nothing followed out of its place.
 
-After `write`, `copy`, `link` and `remove` return, a power cut cannot take them back: the data is fsynced before the
-rename and the directory after it. The temporary name starts with `.archipel-` so that leftovers can be told and swept.
+Implements the Disk port; what only reads is in `files.py`. After `write`, `copy`, `share`, `link` and `remove` return, a
+power cut cannot take them back: the data is fsynced before the rename and the directory after it. The temporary name starts
+with `.archipel-` so that leftovers can be told and swept.
 """
 
 from __future__ import annotations
@@ -9,18 +10,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from archipel_agent.host.files import SystemFiles
 from archipel_agent.host.mounts import space_of
-
-if TYPE_CHECKING:
-    from archipel_contract.facts import DiskSpace
 
 TEMPORARY = ".archipel-"
 CHUNK = 1 << 20
@@ -33,16 +29,8 @@ WITHOUT_MODES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 WITHOUT_NAMES = frozenset({errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 
-class SystemDisk:
-    """Files of this machine."""
-
-    def read(self, path: Path) -> bytes:
-        """Return the content of `path`."""
-        return path.read_bytes()
-
-    def exists(self, path: Path) -> bool:
-        """Whether `path` names anything, a dangling link included."""
-        return os.path.lexists(path)
+class SystemDisk(SystemFiles):
+    """Files of this machine, to be read and changed."""
 
     def write(self, path: Path, data: bytes, mode: int = 0o644, wipes: bool = False) -> None:
         """Replace `path` by `data` with `mode`, all or nothing; with `wipes` overwrite what stood there, which FAT
@@ -51,11 +39,9 @@ class SystemDisk:
         with _wiping(path) if wipes else contextlib.nullcontext(), _replacing(path, mode) as descriptor:
             _write_all(descriptor, data)
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
-        """Copy a file of any size into place, all or nothing; `shares`: as a second name of one file, where the disk can."""
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """Copy a file of any size into place, all or nothing."""
         self.make_directory(target.parent, None)
-        if shares and _given_name(source, target, mode):
-            return
         with (
             source.open("rb") as readable,
             _replacing(target, mode) as descriptor,
@@ -63,6 +49,18 @@ class SystemDisk:
         ):
             while piece := readable.read(CHUNK):
                 writable.write(piece)
+
+    def share(self, names: Mapping[Path, Path], mode: int) -> None:
+        """Give each file (a value) a second name (its key), each all or nothing; a copy where that cannot be."""
+        linked = set()
+        for path, file in names.items():
+            self.make_directory(path.parent, None)
+            if _given_name(file, path, mode):
+                linked.add(path.parent)
+            else:
+                self.copy(file, path, mode)
+        for directory in sorted(linked):
+            _sync_directory(directory)
 
     def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
         """Replace `path` by the pieces one after the other, all or nothing."""
@@ -77,18 +75,6 @@ class SystemDisk:
                     # and large files do not push everything else out of a small memory.
                     os.posix_fadvise(descriptor, begun, done - begun, os.POSIX_FADV_DONTNEED)
                     begun = done
-
-    def size(self, path: Path) -> int:
-        """Return how many bytes a file holds."""
-        return path.stat().st_size
-
-    def part(self, path: Path, offset: int, length: int) -> bytes:
-        """Return that part of a file, shorter at its end."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.pread(descriptor, length, offset)
-        finally:
-            os.close(descriptor)
 
     def link(self, target: Path, path: Path) -> None:
         """Make `path` a symbolic link to `target`, replacing a link that is there."""
@@ -138,14 +124,6 @@ class SystemDisk:
                 os.close(descriptor)
         self.remove(path)
 
-    def files(self, path: Path) -> tuple[Path, ...]:
-        """Return every file and link below `path`, sorted; empty if it is not there."""
-        found = []
-        for place, directories, names in os.walk(path):
-            links = [name for name in directories if os.path.islink(os.path.join(place, name))]
-            found += [Path(place) / name for name in (*names, *links)]
-        return tuple(sorted(found))
-
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """Remove a directory with all it holds; raise OSError (EBUSY) if something is mounted inside it."""
         if not os.path.lexists(path):
@@ -169,48 +147,21 @@ class SystemDisk:
                     raise
         _sync_directory(path.parent)
 
-    def names(self, path: Path) -> tuple[str, ...]:
-        """Return the sorted names in a directory; empty if it is not there."""
-        try:
-            return tuple(sorted(os.listdir(path)))
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
-
-    def mode(self, path: Path) -> int | None:
-        """Return the permission bits of `path`, None if it is not there."""
-        try:
-            return stat.S_IMODE(path.lstat().st_mode)
-        except FileNotFoundError:
-            return None
-
-    def modified(self, path: Path) -> datetime | None:
-        """Return when the content of `path` was last changed by the clock of then, in UTC; None if that is not known."""
-        try:
-            return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-        except (OSError, OverflowError, ValueError):
-            return None
-
-    def sha256(self, path: Path) -> str:
-        """Return the hexadecimal SHA-256 of a file of any size."""
-        with path.open("rb") as readable:
-            return hashlib.file_digest(readable, "sha256").hexdigest()
-
     def flush(self, path: Path) -> None:
-        """Make everything that others wrote on the file system of `path` durable."""
+        """Make durable what others wrote: a file with its name, or for a directory all on its file system."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         try:
-            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                os.fsync(descriptor)
+                _sync_directory(path.parent)
+            elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), str(path))
         finally:
             os.close(descriptor)
-
-    def space(self, path: Path) -> DiskSpace:
-        """Return the file system that holds `path` or its nearest existing parent."""
-        return space_of(path)
 
 
 def _empty(path: Path, keep: frozenset[Path]) -> None:
@@ -239,7 +190,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def _given_name(source: Path, target: Path, mode: int) -> bool:
-    """Give a file a second name, all or nothing; return whether that can be."""
+    """Give a file a second name, all or nothing, its directory not synced yet; return whether that can be."""
     if stat.S_IMODE(source.stat().st_mode) != mode:
         return False  # one file has one mode
     temporary = temporary_of(target)
@@ -252,7 +203,6 @@ def _given_name(source: Path, target: Path, mode: int) -> bool:
         return False
     os.replace(temporary, target)
     temporary.unlink(missing_ok=True)  # rename(2) does nothing where both are one file already
-    _sync_directory(target.parent)
     return True
 
 

@@ -14,6 +14,8 @@ READ_BYTES = 64 << 10
 ZONES = "/sys/class/thermal"
 PLATFORM = "/sys/devices/platform"
 HWMON = "/sys/class/hwmon"
+BATTERY_CLOCK = "/sys/class/rtc/rtc0"
+CLOCKS_APART_SECONDS = 86400  # some keep local time
 
 
 def text(path: str) -> str:
@@ -32,6 +34,20 @@ def text(path: str) -> str:
     finally:
         os.close(descriptor)
     return b"".join(parts).decode(errors="replace").strip(" \t\r\n\0")
+
+
+def battery_clock(now: float, place: str = BATTERY_CLOCK) -> bool | None:
+    """Whether there is a clock that goes on without power; `now` is what the system's says, in seconds since 1970.
+
+    One that says something else altogether does not count: its battery is empty, and it begins in 1970 at each start, while
+    the system's was put right since, by a person, a time server, or systemd from when it was switched off.
+    """
+    if not os.path.isdir("/sys/class"):
+        return None
+    if not os.path.exists(place):
+        return False
+    said = text(f"{place}/since_epoch")
+    return not said.isdecimal() or abs(int(said) - now) < CLOCKS_APART_SECONDS
 
 
 def os_release() -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 
 from archipel_agent.host import hardware, kernel, network
+from archipel_agent.host.clock import SystemClock
 from archipel_agent.host.mounts import room_of, space_of
 from archipel_agent.ports import Listener
 from archipel_contract.facts import DiskSpace, NodeFacts, NodeUsage
@@ -37,7 +38,7 @@ class SystemMachine:
             cpus=psutil.cpu_count(),
             memory_bytes=psutil.virtual_memory().total,
             swap_bytes=psutil.swap_memory().total,
-            has_rtc=os.path.exists("/sys/class/rtc/rtc0") if os.path.isdir("/sys/class") else None,
+            has_rtc=hardware.battery_clock(SystemClock().now().timestamp()),
             cgroups=kernel.cgroups(),
             nics=network.nics(),
             routes=network.routes(),

@@ -81,7 +81,9 @@ def verbs_for(disk: Disk, runner: Runner) -> dict[str, Verb]:
         ),
         "link": lambda p: disk.link(Path(p["target"]), Path(p["path"])),
         "copy": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8)),
-        "share": lambda p: disk.copy(Path(p["source"]), Path(p["target"]), int(p["mode"], 8), shares=True),
+        "share": lambda p: disk.share(
+            {Path(path): Path(file) for path, file in json.loads(p["names"]).items()}, int(p["mode"], 8)
+        ),
         "remove": lambda p: disk.remove(Path(p["path"])),
         "remove-tree": lambda p: disk.remove_tree(
             Path(p["path"]), frozenset(Path(one) for one in json.loads(p.get("keep", "[]")))

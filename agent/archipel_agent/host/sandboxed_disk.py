@@ -5,6 +5,7 @@ The agent's unit makes the system read-only but for the directories in `OWN`; un
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from archipel_agent.host.disk import SystemDisk, temporary_of
@@ -45,14 +46,19 @@ class SandboxedDisk(SystemDisk):
         else:
             self._privileged.call("link", target=str(target), path=str(path))
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
-        """Copy a file of any size into place, all or nothing; `shares`: as a second name of one file, where the disk can."""
-        # Inside the sandbox each place of ours is a mount of its own, and no file has names in two of those.
-        if self._is_own(target) and not shares:
+    def copy(self, source: Path, target: Path, mode: int) -> None:
+        """Copy a file of any size into place, all or nothing."""
+        if self._is_own(target):
             super().copy(source, target, mode)
         else:
-            verb = "share" if shares else "copy"
-            self._privileged.call(verb, source=str(source), target=str(target), mode=f"{mode:o}")
+            self._privileged.call("copy", source=str(source), target=str(target), mode=f"{mode:o}")
+
+    def share(self, names: Mapping[Path, Path], mode: int) -> None:
+        """Give each file (a value) a second name (its key); one unit for all, as each takes its time to begin."""
+        # Inside the sandbox each place of ours is a mount of its own, and no file has names in two of those.
+        if names:
+            pairs = json.dumps({str(path): str(file) for path, file in names.items()})
+            self._privileged.call("share", names=pairs, mode=f"{mode:o}")
 
     def remove(self, path: Path) -> None:
         """Remove a file or link, if it is there."""

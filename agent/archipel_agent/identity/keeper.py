@@ -135,25 +135,7 @@ class IdentityKeeper:
         """Vouch for another machine of this site; raise Refused."""
         from archipel_agent.identity import vouching  # noqa: PLC0415 - asked for once in the life of a machine
 
-        site_id, time = self._parts.about().site_id, self._parts.time()
-        if not self.identity.has_certificate:
-            message = "This machine belongs to no fleet, so nobody would believe its word."
-            raise Refused(409, "no-fleet", message, "sudo archipel enrol LINK")
-        if not site_id:
-            raise Refused(409, "no-site", "This machine is no site yet.", "sudo archipel up")
-        if not time.checks_dates:
-            message = "The clock of this machine is not sure, so the voucher might hold at another time."
-            raise Refused(409, "clock-unsure", message, 'sudo archipel clock set "2026-11-22 14:05"')
-        try:
-            made = vouching.vouch(self.identity, wish, site_id, int(time.now.timestamp() * 1000))
-        except vouching.NotVouched as error:
-            said = str(error)
-            raise Refused(
-                409, "not-vouched", f"{said[:1].upper()}{said[1:]}.", "archipel enrol --help"
-            ) from error
-        return VoucherGiven(
-            link=made.text, node_id=wish.request.node_id, fleet=self.identity.fleet.fleet_name
-        )
+        return vouching.vouched(self.identity, wish, self._parts.about().site_id, self._parts.time())
 
     def leave(self) -> None:
         """Leave the fleet, or what was begun to come into one, by the word of somebody on site; raise Refused."""

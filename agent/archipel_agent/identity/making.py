@@ -16,7 +16,7 @@ from archipel_agent.identity.exchange import Parts
 from archipel_agent.identity.files import IdentityFiles
 from archipel_agent.identity.keeper import IdentityKeeper
 from archipel_agent.paths import Paths, identity_of, token_file
-from archipel_agent.ports import Disk, Enroller, Ports
+from archipel_agent.ports import Disk, Enroller, Files, Ports
 from archipel_agent.settings import Settings
 from archipel_agent.state.database import StateUnusable
 from archipel_agent.state.store import Store
@@ -130,7 +130,7 @@ def _is_settled(identity: DeviceIdentity) -> bool:
     )
 
 
-def _said(disk: Disk, path: Path) -> str:
+def _said(disk: Files, path: Path) -> str:
     """Return the first line that is no comment, empty if there is none."""
     if not disk.exists(path):
         return ""

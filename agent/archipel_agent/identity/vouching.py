@@ -7,8 +7,10 @@ Called by `keeper`.
 
 from base64 import b64encode
 
+from archipel_agent.clocks import TrustedTime
 from archipel_agent.identity.device import DeviceIdentity
-from archipel_contract.api import VoucherRequest, VoucherWish
+from archipel_agent.service import Refused
+from archipel_contract.api import VoucherGiven, VoucherRequest, VoucherWish
 from archipel_contract.link.envelope import Envelope, framed, signed
 from archipel_contract.names import KEY_ID, NODE_ID
 from archipel_contract.trust import certificates
@@ -26,6 +28,25 @@ def request(identity: DeviceIdentity, hostname: str, site_id: str) -> VoucherReq
     """Return what another node has to know to vouch for this device; its key is made if there is none. Raises OSError."""
     signer = SoftwareSigner(device_key_from_pem(identity.files.asking_key()))
     return VoucherRequest(node_id=identity.node_id, key_id=signer.key_id, hostname=hostname, site_id=site_id)
+
+
+def vouched(identity: DeviceIdentity, wish: VoucherWish, site_id: str, time: TrustedTime) -> VoucherGiven:
+    """Return the voucher for another machine of this site; raise Refused where this device has nothing to vouch with."""
+    if not identity.has_certificate:
+        message = "This machine belongs to no fleet, so nobody would believe its word."
+        raise Refused(409, "no-fleet", message, "sudo archipel enrol LINK")
+    if not site_id:
+        raise Refused(409, "no-site", "This machine is no site yet.", "sudo archipel up")
+    if not time.checks_dates:
+        message = "The clock of this machine is not sure, so the voucher might hold at another time."
+        raise Refused(409, "clock-unsure", message, 'sudo archipel clock set "2026-11-22 14:05"')
+    try:
+        made = vouch(identity, wish, site_id, int(time.now.timestamp() * 1000))
+    except NotVouched as error:
+        said = str(error)
+        message = f"{said[:1].upper()}{said[1:]}."
+        raise Refused(409, "not-vouched", message, "archipel enrol --help") from error
+    return VoucherGiven(link=made.text, node_id=wish.request.node_id, fleet=identity.fleet.fleet_name)
 
 
 def vouch(identity: DeviceIdentity, wish: VoucherWish, site_id: str, now: int) -> Invitation:

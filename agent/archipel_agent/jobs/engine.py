@@ -63,7 +63,7 @@ class Engine:
         self._store = context.store
         self._clock = clock
         self._emit = emit
-        self._context = replace(context, progress=Progress(self._waiting, self._line))
+        self._context = replace(context, progress=Progress(self._waiting, self._line), verified=set())
         views = tuple(
             StepView(slug=step.slug, title=step.title, usual_seconds=context.store.usual_seconds(step.slug))
             for step in story

@@ -141,7 +141,9 @@ class JobManager:
                 return self._events[-1].job
         job = self._context.store.job(job_id)
         if job is None:
-            raise Refused(404, "no-such-job", f"There is no job {job_id}.", "See GET /v1/jobs.")
+            raise Refused(
+                404, "no-such-job", f"There is no job {job_id}.", "See which there are: archipel agent jobs"
+            )
         return job
 
     def jobs(self) -> tuple[Job, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_contract import der
 
 PLACES = (
@@ -39,7 +39,7 @@ class Certificate:
     ends: datetime
 
 
-def certificates(disk: Disk, paths: Paths) -> tuple[Certificate, ...]:
+def certificates(disk: Files, paths: Paths) -> tuple[Certificate, ...]:
     """Return k3s' certificates on this node, the first to end first; empty before k3s has made them.
 
     A file that cannot be read as one is left out: what is wrong with it is for `k3s_files_empty` and k3s itself to say.
@@ -52,7 +52,7 @@ def first_to_end(found: tuple[Certificate, ...]) -> Certificate | None:
     return min((one for one in found if one.kind != AUTHORITY), key=lambda one: one.ends, default=None)
 
 
-def _found(disk: Disk, data: Path) -> Iterator[Certificate]:
+def _found(disk: Files, data: Path) -> Iterator[Certificate]:
     for place in PLACES:
         for name in disk.names(data / place):
             if not name.endswith(".crt"):

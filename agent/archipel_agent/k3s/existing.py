@@ -14,7 +14,7 @@ from typing import Any
 
 from archipel_agent.k3s.files import datastore
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk, Ports
+from archipel_agent.ports import Files, Ports
 from archipel_contract.site import COMPONENTS, Network
 
 NODE_ARGS = "k3s.io/node-args"
@@ -107,7 +107,7 @@ def parse_words(words: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def from_files(disk: Disk, paths: Paths) -> dict[str, tuple[str, ...]]:
+def from_files(disk: Files, paths: Paths) -> dict[str, tuple[str, ...]]:
     """Return what config.yaml and its drop-ins say, later files over earlier ones."""
     drop_ins = paths.k3s_settings / "config.yaml.d"
     names = [name for name in disk.names(drop_ins) if name.endswith((".yaml", ".yml"))]

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from archipel_agent.k3s.config import WITHOUT_IDENTITY
 from archipel_agent.k3s.policies import path_of, policies
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk, Ports
+from archipel_agent.ports import Files, Ports
 from archipel_contract.site import Hardening, SiteDocument
 
-REASON = "archipel/reason"  # the annotation of a namespace that says why it is enforced less
+REASON = "archipel/reason"  # the annotation of a namespace or an account that says why it is hardened less
 LEVELS = ("privileged", "baseline", "restricted")
+# All namespaces' default accounts at once; more of accounts our identity may not read.
+ACCOUNTS = "/api/v1/serviceaccounts?fieldSelector=metadata.name%3Ddefault"
 LABEL = "pod-security.kubernetes.io/enforce"
 
 
@@ -23,6 +26,9 @@ class HardeningSeen:
     shared_token: bool | None = None  # agents join with the token of the servers
     missing: tuple[str, ...] = ()  # policies that are not there as they were written, "namespace/name"
     lowered: tuple[tuple[str, str, str], ...] = ()  # (namespace, level, reason) enforced less than the site
+    handing: tuple[
+        tuple[str, str], ...
+    ] = ()  # (namespace, reason) whose default account gives its token to every pod
 
 
 def seen(ports: Ports, paths: Paths, site: SiteDocument) -> HardeningSeen:
@@ -40,10 +46,11 @@ def seen(ports: Ports, paths: Paths, site: SiteDocument) -> HardeningSeen:
         shared_token=shares_token(ports.disk, paths),
         missing=tuple(missing),
         lowered=tuple(_lowered(ports, site)),
+        handing=tuple(_handing(ports)) if asked else (),
     )
 
 
-def shares_token(disk: Disk, paths: Paths) -> bool | None:
+def shares_token(disk: Files, paths: Paths) -> bool | None:
     """Whether agents join with the servers' token: k3s then makes `agent-token` a link to `token` (k3s pkg/server)."""
     own = []
     for name in ("token", "agent-token"):
@@ -65,6 +72,17 @@ def _lowered(ports: Ports, site: SiteDocument) -> Iterator[tuple[str, str, str]]
         level = (meta.get("labels") or {}).get(LABEL)
         if level in LEVELS and LEVELS.index(level) < least:
             yield meta["name"], level, (meta.get("annotations") or {}).get(REASON, "").strip()
+
+
+def _handing(ports: Ports) -> Iterator[tuple[str, str]]:
+    """Yield the namespaces that were to hand out no tokens and whose default account does."""
+    reply = ports.kube.request("GET", ACCOUNTS)
+    if reply.status != 200:
+        return
+    for one in _read(reply.body).get("items", ()):
+        meta = one["metadata"]
+        if meta["namespace"] in WITHOUT_IDENTITY and one.get("automountServiceAccountToken") is not False:
+            yield meta["namespace"], (meta.get("annotations") or {}).get(REASON, "").strip()
 
 
 def _spec(body: bytes) -> Any:

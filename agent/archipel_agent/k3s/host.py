@@ -15,6 +15,10 @@ class Keeper(Protocol):
 
     name: str
 
+    def unpack(self, binary: Path) -> None:
+        """Begin to have k3s unpack itself."""
+        ...
+
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the service is installed exactly so."""
         ...
@@ -60,6 +64,10 @@ class SystemK3sHost:
         if why_not:
             raise CommandFailed(why_not)
         return self._runner.run([binary, "--version"], timeout=20.0).stdout
+
+    def unpack(self, binary: Path) -> None:
+        """Begin to have k3s unpack itself."""
+        self._keeper.unpack(binary)
 
     def install_service(self, spec: UnitSpec) -> None:
         """Make k3s a service that comes back after a reboot."""

@@ -37,6 +37,13 @@ def objects() -> tuple[tuple[str, dict[str, Any]], ...]:
             "verbs": READ,
         },
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        # The API lets who may read one name list with a field selector for it (k8s.io/apiserver, requestinfo.go).
+        {
+            "apiGroups": [""],
+            "resources": ["serviceaccounts"],
+            "resourceNames": ["default"],
+            "verbs": ["list"],
+        },
         {"apiGroups": ["apps"], "resources": [*WORKLOADS, "replicasets"], "verbs": READ},
         {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": READ},
         {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": READ},

@@ -7,7 +7,7 @@ secrets: a check quotes of it only lines it knows.
 from collections.abc import Iterable
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Disk, Runner
+from archipel_agent.ports import CommandFailed, Files, Runner
 from archipel_contract.status import Pod
 
 ENDING = ("CrashLoopBackOff", "Error")
@@ -16,7 +16,7 @@ LINES = "3"
 STAMP_FIELDS = 3  # of the CRI's format: time, stream, whole or partial
 
 
-def last_words(disk: Disk, runner: Runner, paths: Paths, pods: Iterable[Pod]) -> tuple[str, ...]:
+def last_words(disk: Files, runner: Runner, paths: Paths, pods: Iterable[Pod]) -> tuple[str, ...]:
     """Return `namespace/pod: line` for the last lines of up to five pods in a crash loop."""
     ending = [pod for pod in pods if not pod.ready and pod.reason in ENDING][:PODS_ASKED]
     if not ending:

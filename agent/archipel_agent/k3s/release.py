@@ -12,7 +12,6 @@ from pathlib import Path
 
 from archipel_agent.ports import Disk, Fetcher
 
-RELEASES = "https://github.com/k3s-io/k3s/releases"
 ASSETS = {"x86_64": ("k3s", "amd64"), "aarch64": ("k3s-arm64", "arm64")}
 BINARY_LIMIT = 200 << 20  # upstream keeps the binary below 80 MiB (scripts/binary_size_check.sh)
 SUMS_LIMIT = 64 << 10

@@ -38,6 +38,9 @@ class SupervisedKeeper:
         self._log = log
         self._lock = threading.Lock()  # a turn and a job may start and stop at the same time
 
+    def unpack(self, binary: Path) -> None:
+        """Nothing outlives the agent here that could: its start unpacks it."""
+
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the service is recorded exactly so."""
         return self._spec() == list(spec.argv)

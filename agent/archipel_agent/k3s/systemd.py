@@ -15,6 +15,7 @@ from archipel_contract.status import K3sStatus, ServiceState
 
 CRASH_LOOP = 2  # restarts by systemd since the start asked for, from which we speak of failing
 STABLE_SECONDS = 60.0  # a process that has lived so long is over its crash loop, whatever came before
+UNPACKING = "archipel-unpack.service"
 SHOWN = ("LoadState", "ActiveState", "SubState", "NRestarts", "MainPID")
 
 
@@ -33,6 +34,12 @@ class SystemdKeeper:
     def _systemctl(self, *words: str, timeout: float = 30.0, ok: tuple[int, ...] = (0,)) -> str:
         return self._runner.run(["systemctl", *words], timeout=timeout, ok=ok).stdout
 
+    def unpack(self, binary: Path) -> None:
+        """Have it unpack itself in a transient unit, by a command of its own that does nothing else."""
+        asked = ["systemd-run", "--no-block", "--collect", "--quiet", f"--unit={UNPACKING}"]
+        # 1: one is at it from before a restart of the agent. Where it fails otherwise, the start of k3s unpacks.
+        self._runner.run([*asked, binary, "ctr", "--version"], ok=(0, 1))
+
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the unit is there exactly so, and enabled."""
         wanted = self._path.parent / "multi-user.target.wants" / UNIT
@@ -45,7 +52,6 @@ class SystemdKeeper:
     def install(self, spec: UnitSpec) -> None:
         """Write the unit and have it started at boot."""
         self._disk.write(self._path, spec.unit.encode(), 0o644)
-        self._systemctl("daemon-reload")
         self._disk.link(self._path, self._path.parent / "multi-user.target.wants" / UNIT)
         self._systemctl("daemon-reload")
 
@@ -65,6 +71,7 @@ class SystemdKeeper:
     def stop(self) -> None:
         """Stop the k3s process."""
         self._seen = None
+        self._systemctl("stop", UNPACKING, ok=(0, 5))
         self._systemctl("stop", UNIT, timeout=120.0, ok=(0, 5))
 
     def status(self) -> K3sStatus:

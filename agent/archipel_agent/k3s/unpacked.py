@@ -9,20 +9,20 @@ import re
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LINE = re.compile(r"([0-9a-f]{64})  (?:\./)?(\S+)")
 LIST = "bin/.sha256sums"
 
 
-def unpacked(disk: Disk, paths: Paths) -> tuple[Path, ...]:
+def unpacked(disk: Files, paths: Paths) -> tuple[Path, ...]:
     """Return the directories with programs of k3s, of present and earlier versions."""
     place = paths.k3s_data / "data"
     return tuple(place / name for name in disk.names(place) if _HASH.fullmatch(name))
 
 
-def broken_programs(disk: Disk, directory: Path) -> tuple[Path, ...]:
+def broken_programs(disk: Files, directory: Path) -> tuple[Path, ...]:
     """Return what in one of them is not as listed; the list itself where it cannot be read or lists nothing."""
     try:
         listed = _LINE.findall(disk.read(directory / LIST).decode())
@@ -35,7 +35,7 @@ def broken_programs(disk: Disk, directory: Path) -> tuple[Path, ...]:
     )
 
 
-def _is(disk: Disk, path: Path, digest: str) -> bool:
+def _is(disk: Files, path: Path, digest: str) -> bool:
     try:
         return disk.sha256(path) == digest
     except OSError:

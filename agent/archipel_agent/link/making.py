@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from archipel_agent.link.identity import LinkIdentity, Nobody
-from archipel_agent.link.link import Link, LinkParts
+from archipel_agent.link.link import LinkParts
 from archipel_agent.link.ways import Ways
 from archipel_agent.paths import Paths
 from archipel_agent.ports import Ports
@@ -33,23 +33,6 @@ PATIENT_POINTS = (
 NOBODY = Nobody()
 
 
-def link_of(
-    node_id: str,
-    ports: Ports,
-    paths: Paths,
-    store: Store,
-    settings: Settings,
-    identity: LinkIdentity = NOBODY,
-    tls: MakeContext | None = None,
-) -> Link:
-    """Return the link, not started yet; raise BrokerUrlInvalid.
-
-    `identity` and `tls` (which makes the context of each connection) are an enrolled device's; without them the link stays
-    on this machine and takes no orders.
-    """
-    return Link(parts_of(node_id, ports, paths, store, settings, identity, tls))
-
-
 def parts_of(
     node_id: str,
     ports: Ports,
@@ -59,7 +42,11 @@ def parts_of(
     identity: LinkIdentity = NOBODY,
     tls: MakeContext | None = None,
 ) -> LinkParts:
-    """Return what the link is made of, for a rehearsal that puts something in between; raise BrokerUrlInvalid."""
+    """Return what the link is made of; raise BrokerUrlInvalid.
+
+    `identity` and `tls` (which makes the context of each connection) are an enrolled device's; without them the link stays
+    on this machine and takes no orders.
+    """
     url = broker_url.parse(settings.broker)
     plan = plan_of(settings)
     is_held = holds(settings)
@@ -119,13 +106,6 @@ class Secured:
     """Whether the clock is good enough to judge the dates of certificates."""
 
 
-def secured_link(
-    node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings, secured: Secured
-) -> Link:
-    """Return the link of an enrolled device, not started yet; raise BrokerUrlInvalid."""
-    return Link(secured_parts(node_id, ports, paths, store, settings, secured))
-
-
 def secured_parts(
     node_id: str, ports: Ports, paths: Paths, store: Store, settings: Settings, secured: Secured
 ) -> LinkParts:
@@ -181,6 +161,3 @@ def keepalive(plan: LinkPlan, is_held: bool = False) -> int:
     if is_held:
         return max(KEEPALIVE, math.ceil(HELD_ROOM * plan.every))
     return min(LONGEST_KEEPALIVE, max(KEEPALIVE, 2 * plan.metrics_every))
-
-
-__all__ = ["BrokerUrlInvalid", "Link", "holds", "keepalive", "link_of", "parts_of", "plan_of"]

@@ -92,20 +92,6 @@ class Memory:
             )
         )
 
-    def reopen(self, epochs: set[int]) -> None:
-        """Something about these closed epochs waits again. Raises StateUnusable."""
-        known = self._read()
-        again = epochs & set(known.closed)
-        if again:
-            closed = [one for one in known.closed if one not in again]
-            shown = {
-                "open": known.open,
-                "waiting": [*known.waiting, *again],
-                "closed": closed,
-                "has_outbox": True,
-            }
-            self._facts.keep(link_epochs=json.dumps(shown))
-
     def _read(self) -> Epochs:
         try:
             known = json.loads(self._facts.value("link_epochs") or "{}")

@@ -9,7 +9,6 @@ are held in memory only. If it still stands at the next start, some were lost.
 """
 
 import contextlib
-import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from archipel_agent.link.entries import OVERHEAD, Change, Entry, Key, Stamp
+from archipel_agent.state import sqlite
+from archipel_agent.state.sqlite import Trouble
 from archipel_contract.facts import ClockQuality
 from archipel_contract.link.epochs import Lane, lane_of
 
 SCHEMA_VERSION = 1
-LOCK_SECONDS = 3.0
-CACHE_KIB = 256  # of pages in memory: see state.database
 KEPT_BYTES = 1 << 20  # acknowledged entries that are kept for a controller restored from an older copy
 KEPT_COUNT = 2000
 EPOCHS_KEPT = 400
@@ -38,6 +37,14 @@ CREATE INDEX waiting ON messages (lane, id) WHERE acknowledged = 0;
 CREATE INDEX kept ON messages (id, bytes) WHERE acknowledged = 1;
 CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, last INTEGER NOT NULL, gone INTEGER NOT NULL);
 """
+CODES = {
+    Trouble.NEWER: "outbox-newer",
+    Trouble.DAMAGED: "outbox-damaged",
+    Trouble.LOCKED: "outbox-locked",
+    Trouble.FULL: "outbox-full",
+    Trouble.READ_ONLY: "outbox-read-only",
+    Trouble.FAILING: "outbox-read-only",
+}
 COLUMNS = "lane, epoch, sequence, type, at, clock, up, body"
 
 
@@ -71,22 +78,13 @@ class Outbox:
             path.chmod(0o600)
 
     def _prepare(self) -> None:
-        run = self._connection.execute
-        run(f"PRAGMA cache_size=-{CACHE_KIB}")
-        version = run("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            detail = f"written by a newer Archipel (schema {version}, this program knows {SCHEMA_VERSION})"
-            raise OutboxUnusable("outbox-newer", self.path, detail)
-        verdict = run("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise OutboxUnusable("outbox-damaged", self.path, verdict)
-        run("PRAGMA journal_mode=WAL")
-        run("PRAGMA synchronous=FULL")
-        with self._transaction():
+        try:
+            version = sqlite.prepare(self._connection, SCHEMA_VERSION)
+        except sqlite.Unfit as unfit:
+            raise OutboxUnusable(CODES[unfit.trouble], self.path, str(unfit)) from unfit
+        with sqlite.transaction(self._connection):
             if version == 0:
-                for statement in SCHEMA.split(";"):
-                    run(statement)
-                run(f"PRAGMA user_version={SCHEMA_VERSION}")
+                sqlite.build(self._connection, SCHEMA, SCHEMA_VERSION)
 
     def mark(self, held: bool) -> None:
         """Note durably whether entries are held in memory only. Raises OutboxUnusable."""
@@ -96,7 +94,7 @@ class Outbox:
 
     def write(self, change: Change, durable: bool = True) -> None:
         """Write a change, all of it or nothing; durable, it outlives a power cut. Raises OutboxUnusable."""
-        with self._lock, self._explained(), self._level(durable), self._transaction():
+        with self._lock, self._explained(), self._level(durable), sqlite.transaction(self._connection):
             run = self._connection.execute
             for one in change.insert:
                 values = (one.lane, *one.key, one.type, one.stamp.at, one.stamp.clock.value, one.stamp.up)
@@ -126,7 +124,7 @@ class Outbox:
         """
         where = "epoch = ? AND sequence BETWEEN ? AND ? AND acknowledged = 0"
         span = (epoch, first, last)
-        with self._lock, self._explained(), self._level(False), self._transaction():
+        with self._lock, self._explained(), self._level(False), sqlite.transaction(self._connection):
             run = self._connection.execute
             query = f"SELECT count(*), coalesce(sum(bytes), 0), max(sequence) FROM messages WHERE {where}"
             count, size, highest = run(query, span).fetchone()
@@ -163,7 +161,7 @@ class Outbox:
 
     def offer_again(self) -> None:
         """Let everything that is kept wait once more. Raises OutboxUnusable."""
-        with self._lock, self._explained(), self._transaction():
+        with self._lock, self._explained(), sqlite.transaction(self._connection):
             self._connection.execute("UPDATE messages SET acknowledged = 0 WHERE acknowledged = 1")
 
     def waiting(self, lane: Lane, limit: int) -> list[Entry]:
@@ -228,22 +226,11 @@ class Outbox:
             self._connection.execute("PRAGMA synchronous=FULL")
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            raise OutboxUnusable(_code(error), self.path, str(error)) from error
+            raise OutboxUnusable(CODES[sqlite.trouble_of(error)], self.path, str(error)) from error
 
 
 class _Mark:
@@ -302,26 +289,10 @@ def _mark_of(path: Path) -> Path:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    return sqlite.connect(path)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     lane, epoch, sequence, kind, at, clock, up, body = row
     stamp = Stamp(at=at, clock=ClockQuality(clock), up=up)
     return Entry(lane=Lane(lane), epoch=epoch, sequence=sequence, type=kind, stamp=stamp, body=body)
-
-
-def _code(error: Exception) -> str:
-    message = str(error).lower()
-    if "locked" in message or "busy" in message:
-        return "outbox-locked"
-    if "disk is full" in message or getattr(error, "errno", None) == errno.ENOSPC:
-        return "outbox-full"
-    if (
-        isinstance(error, OSError)
-        or "readonly" in message
-        or "unable to open" in message
-        or "disk i/o" in message
-    ):
-        return "outbox-read-only"
-    return "outbox-damaged"

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 from archipel_agent.power.seen import WatchdogSeen
 
 OURS = "etc/systemd/system.conf.d/90-archipel-watchdog.conf"
 
 
-def is_present(disk: Disk, paths: Paths) -> bool:
+def is_present(disk: Files, paths: Paths) -> bool:
     """Whether this machine has one."""
     return disk.exists(paths.at("dev/watchdog0")) or disk.exists(paths.at("sys/class/watchdog/watchdog0"))
 
 
-def watchdog(disk: Disk, paths: Paths) -> WatchdogSeen:
+def watchdog(disk: Files, paths: Paths) -> WatchdogSeen:
     """Return how it stands."""
     place = paths.at("sys/class/watchdog/watchdog0")
     timeout = _text(disk, place / "timeout")
@@ -26,7 +26,7 @@ def watchdog(disk: Disk, paths: Paths) -> WatchdogSeen:
     )
 
 
-def _text(disk: Disk, path: Path) -> str:
+def _text(disk: Files, path: Path) -> str:
     try:
         return disk.read(path).decode(errors="replace").strip()
     except OSError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from archipel_agent.ports import Listener
 from archipel_agent.rehearsal.state import MachineState
 
-SMALL_BYTES = 8 << 20
 THIEF = Listener(port=6443, address="0.0.0.0", process="nginx", pid=812)
 
 

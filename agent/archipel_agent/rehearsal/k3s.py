@@ -34,6 +34,9 @@ class SimulatedK3sHost:
             raise CommandFailed(f"{binary} cannot be started: Exec format error")
         return recordings.answer("version.txt").replace(recordings.VERSION, version)
 
+    def unpack(self, binary: Path) -> None:
+        """See ports.K3sHost: a simulated k3s has nothing to unpack."""
+
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost."""
         self._world.disk.write(self._unit, spec.unit.encode(), 0o644)

@@ -4,6 +4,7 @@ import copy
 import json
 from typing import Any
 
+from archipel_agent.k3s.config import WITHOUT_IDENTITY
 from archipel_agent.k3s.policies import path_of
 from archipel_agent.paths import policies_file
 from archipel_agent.rehearsal import kubeobjects, recordings
@@ -11,7 +12,15 @@ from archipel_agent.rehearsal.datastore import Datastore
 from archipel_agent.rehearsal.life import NODE_READY, PODS_READY, PROBE_SECONDS, REGISTERED, Run
 from archipel_agent.rehearsal.world import SimulatedWorld
 
-LISTS = ("/api/v1/nodes", "/api/v1/pods", "/api/v1/events", "/api/v1/namespaces", "/api/v1/services")
+ACCOUNTS = "/api/v1/serviceaccounts"
+LISTS = (
+    "/api/v1/nodes",
+    "/api/v1/pods",
+    "/api/v1/events",
+    "/api/v1/namespaces",
+    "/api/v1/services",
+    ACCOUNTS,
+)
 POLICY = "/networkpolicies/"
 KINDS = {"nodes": "NodeList", "pods": "PodList"}
 
@@ -35,7 +44,9 @@ def listed(path: str, run: Run, datastore: Datastore, world: SimulatedWorld) -> 
     """Return the list at `path` as it is now."""
     kind = path.rpartition("/")[2]
     found: list[dict[str, Any]] = []
-    if kind == "namespaces":
+    if path == ACCOUNTS:
+        found = _default_accounts(world)
+    elif kind == "namespaces":
         found = kubeobjects.of_kind(datastore, "Namespace")
     elif world.cluster is not None:
         found = world.cluster.listed(kind)
@@ -52,6 +63,17 @@ def policy(world: SimulatedWorld, place: str) -> dict[str, Any] | None:
     text = world.disk.read(path).decode() if world.disk.exists(path) else ""
     made = (json.loads(one) for one in text.split("---\n")[1:])
     return next((one for one in made if path_of(one) == place), None)
+
+
+def _default_accounts(world: SimulatedWorld) -> list[dict[str, Any]]:
+    """Return the default accounts of k3s' own namespaces, as k3s has changed them by our manifest if that is there."""
+    manifest = world.paths.k3s_data / "server/manifests/archipel-accounts.yaml"
+    said = {"automountServiceAccountToken": False} if world.disk.exists(manifest) else {}
+    spaces = (*WITHOUT_IDENTITY, "kube-system")
+    return [
+        {"metadata": {"name": "default", "namespace": one}, **(said if one in WITHOUT_IDENTITY else {})}
+        for one in spaces
+    ]
 
 
 def _nodes(run: Run, datastore: Datastore, world: SimulatedWorld) -> list[dict[str, Any]]:

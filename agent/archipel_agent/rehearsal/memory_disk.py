@@ -8,7 +8,7 @@ import errno
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,12 +47,10 @@ class MemoryFiles:
         self._state = state
 
     def read(self, path: Path) -> bytes:
-        """See ports.Disk."""
+        """See ports.Files."""
         if path == KERNEL_COMMAND_LINE and self._state is not None:
             return self._state.kernel_command_line.encode()
-        entry = self._entries.get(str(path))
-        if entry is not None and entry.target:
-            return self.read(Path(os.path.normpath(path.parent / entry.target)))
+        entry = self._followed(path)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         if entry.data is None:
@@ -60,46 +58,55 @@ class MemoryFiles:
         return entry.data
 
     def exists(self, path: Path) -> bool:
-        """See ports.Disk."""
+        """See ports.Files."""
         return str(path) in self._entries
 
     def size(self, path: Path) -> int:
-        """See ports.Disk."""
+        """See ports.Files."""
         return len(self.read(path))
 
     def part(self, path: Path, offset: int, length: int) -> bytes:
-        """See ports.Disk."""
+        """See ports.Files."""
         return self.read(path)[offset : offset + length]
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """See ports.Disk."""
+        """See ports.Files."""
         found = (name for name in _below(self._entries, path) if not self._entries[name].is_directory)
         return tuple(Path(name) for name in sorted(found))
 
     def names(self, path: Path) -> tuple[str, ...]:
-        """See ports.Disk."""
+        """See ports.Files."""
         inside = (name[len(str(path).rstrip("/")) + 1 :] for name in _below(self._entries, path))
         return tuple(sorted(name for name in inside if name and "/" not in name))
 
     def mode(self, path: Path) -> int | None:
-        """See ports.Disk."""
+        """See ports.Files."""
         entry = self._entries.get(str(path))
         return None if entry is None else entry.mode
 
     def modified(self, path: Path) -> datetime | None:
-        """See ports.Disk: memory keeps no dates."""
+        """See ports.Files: memory keeps no dates."""
         return None
 
     def sha256(self, path: Path) -> str:
-        """See ports.Disk."""
+        """See ports.Files."""
         return _digest(self.read(path))
 
-    def flush(self, path: Path) -> None:
-        """See ports.Disk: what is in memory is as durable as it gets."""
+    def is_same(self, path: Path, other: Path) -> bool:
+        """See ports.Files."""
+        entry = self._followed(path)
+        return entry is not None and entry is self._followed(other)
 
     def space(self, path: Path) -> DiskSpace:
-        """See ports.Disk."""
+        """See ports.Files."""
         return CARD if self._state is None else card(self._state)
+
+    def _followed(self, path: Path) -> Entry | None:
+        entry = self._entries.get(str(path))
+        while entry is not None and entry.target:
+            path = Path(os.path.normpath(path.parent / entry.target))
+            entry = self._entries.get(str(path))
+        return entry
 
 
 class MemoryDisk(MemoryFiles):
@@ -113,9 +120,15 @@ class MemoryDisk(MemoryFiles):
         """See ports.Disk: nothing is left of what stood there, asked for or not."""
         self._put(path, Entry(mode, data))
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+    def copy(self, source: Path, target: Path, mode: int) -> None:
         """See ports.Disk."""
         self.write(target, self.read(source), mode)
+
+    def share(self, names: Mapping[Path, Path], mode: int) -> None:
+        """See ports.Disk: one entry under both names."""
+        for path, file in names.items():
+            data, entry = self.read(file), self._followed(file)
+            self._put(path, entry if entry is not None and entry.mode == mode else Entry(mode, data))
 
     def pour(self, path: Path, pieces: Iterable[bytes], mode: int) -> None:
         """See ports.Disk."""
@@ -148,6 +161,9 @@ class MemoryDisk(MemoryFiles):
         self._entries.pop(str(path), None)
 
     erase = remove  # what is removed from memory is gone
+
+    def flush(self, path: Path) -> None:
+        """See ports.Disk: what is in memory is as durable as it gets."""
 
     def remove_tree(self, path: Path, keep: frozenset[Path] = frozenset()) -> None:
         """See ports.Disk."""

@@ -1,8 +1,7 @@
 """Does orders one at a time in a thread of its own, and says what came of them. Made and woken by `desk`.
 
-An order was kept on disk before it came here. Its result is on disk before a word of it is said, and is said piece by piece
-as the outbox has room. What has no result when the agent starts was cut off: it is answered as interrupted, and never done
-a second time.
+An order was kept on disk before it came here. Its result is on disk before `saying` says a word of it. What has no result
+when the agent starts was cut off: it is answered as interrupted, and never done a second time.
 """
 
 import logging
@@ -12,20 +11,18 @@ from collections.abc import Callable
 
 from archipel_agent.ports import Cancelled, CommandFailed
 from archipel_agent.remote.parts import RemoteParts, Teller
-from archipel_agent.remote.pieces import PIECE_BYTES, headed, piece
+from archipel_agent.remote.pieces import headed
 from archipel_agent.remote.reporter import AuditReporter
+from archipel_agent.remote.saying import Saying
 from archipel_agent.remote.verbs import VERBS, Answer, OrderUnfit, Work, actor
 from archipel_agent.service import Refused
 from archipel_agent.state.database import StateUnusable
-from archipel_agent.state.orders import KEPT_BYTES, SAID
+from archipel_agent.state.orders import KEPT_BYTES
 from archipel_contract.commands import Action, Command, Outcome, Result
 
 LOG = logging.getLogger(__name__)
-FEED_BYTES = 1 << 20  # of results in the outbox at a time: room stays for what is worth more
-AT_ONCE = 4  # pieces in one commit
 LEAST_ROOM = 64 << 10
-PENDING_LIMIT = 100  # words that were not kept on disk
-RETRY_SECONDS = (1.0, 60.0)  # until saying is tried again; doubles while nothing goes
+AGAIN_SECONDS = 60.0  # after a defect, or while the disk takes nothing
 GOODBYE_SECONDS = 60.0  # for the last result to reach the fleet before the keys are wiped
 STOP_SECONDS = 5.0
 
@@ -39,12 +36,11 @@ class Worker:
         self._teller: Teller | None = None
         self._queue: deque[Command] = deque()
         self._in_hand = 0  # commands that were put here and have no result yet
-        self._pending: deque[Result] = deque(maxlen=PENDING_LIMIT)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._woken = False
         self._thread: threading.Thread | None = None
-        self._retry = RETRY_SECONDS[0]
+        self._saying = Saying(parts.orders)
         self._leaves = self._is_settled = False
         self.audit = AuditReporter(parts.journal, parts.ports.clock)
 
@@ -65,7 +61,7 @@ class Worker:
 
     def tell(self, result: Result) -> None:
         """Say something that need not outlive a power cut."""
-        self._pending.append(result)
+        self._saying.add(result)
         self.wake()
 
     @property
@@ -77,7 +73,7 @@ class Worker:
         """There may be something to do or to say."""
         with self._changed:
             self._woken = True
-            self._retry = RETRY_SECONDS[0]
+            self._saying.hurry()
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -109,7 +105,7 @@ class Worker:
                 wait = self.step()
             except Exception:  # the task boundary: a defect must not end the remote hands for good
                 LOG.exception("remote hands have a defect; they go on")
-                wait = RETRY_SECONDS[1]
+                wait = AGAIN_SECONDS
             with self._changed:
                 if not self._woken and not self._stopping.is_set():
                     self._changed.wait(wait)
@@ -121,7 +117,7 @@ class Worker:
         try:
             if not self._is_settled:
                 self._settle()
-            waits = self._say(self._teller)
+            waits = self._saying.say(self._teller)
             if self._leaves:
                 self._leave(self._teller)
                 return None
@@ -131,12 +127,12 @@ class Worker:
             return self._soonest(waits, self.audit.step(self._teller))
         except StateUnusable as error:
             LOG.warning("remote hands wait: %s", error)
-            return RETRY_SECONDS[1]
+            return AGAIN_SECONDS
 
     def _soonest(self, waits: bool, audit: float | None) -> float | None:
         if not waits:
             return audit
-        wait, self._retry = self._retry, min(RETRY_SECONDS[1], self._retry * 2)
+        wait = self._saying.patience()
         return wait if audit is None else min(wait, audit)
 
     # --- doing -------------------------------------------------------------------------------------------------------
@@ -148,7 +144,7 @@ class Worker:
             return  # the agent ends: the next start says so
         self._finish(command, answer)
         if self._teller is not None:
-            self._say(self._teller)
+            self._saying.say(self._teller)
         self._in_hand -= 1
 
     def _refusal(self, command: Command) -> Answer | None:
@@ -202,46 +198,10 @@ class Worker:
             self._leaves = self._leaves or leaves
         except StateUnusable as error:
             LOG.error("the result of %s is not kept: %s", command.id, error)
-            self._pending.append(head)
+            self._saying.add(head)
         action = f"order:{command.action.value}"
         params = {"command": command.id, **({"code": answer.code} if answer.code else {})}
         self._parts.journal.note(actor(command), action, answer.outcome.value, answer.text, **params)
-
-    # --- saying ------------------------------------------------------------------------------------------------------
-
-    def _say(self, teller: Teller) -> bool:
-        """Say what there is room for; return whether something is left."""
-        while self._pending:
-            if not teller.say(self._pending[0]):
-                return True
-            self._pending.popleft()
-        orders = self._parts.orders
-        return any([not self._say_result(teller, order) for order in orders.unsaid()])
-
-    def _say_result(self, teller: Teller, order: str) -> bool:
-        """Say one result as far as there is room; return whether that was its end."""
-        orders = self._parts.orders
-        kept = orders.result(order)
-        if kept is None or kept.said < 0:
-            return True
-        at = kept.said
-        while at < kept.head.pieces:
-            waiting, _ = teller.results()
-            count = min(AT_ONCE, kept.head.pieces - at)
-            if waiting and waiting + count * PIECE_BYTES * 4 // 3 > FEED_BYTES and kept.size:
-                return False
-            bodies = [piece(kept.head, one, self._bytes(order, one)) for one in range(at, at + count)]
-            if not teller.say(*bodies):
-                if count == 1 or not teller.say(bodies[0]):
-                    return False
-                count = 1
-            at += count
-            orders.note_said(order, at if at < kept.head.pieces else SAID)
-            self._retry = RETRY_SECONDS[0]
-        return True
-
-    def _bytes(self, order: str, number: int) -> bytes:
-        return self._parts.orders.slice(order, number * PIECE_BYTES, PIECE_BYTES)
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 

@@ -1,20 +1,19 @@
 """The state database: opened with full durability, or refused with the reason.
 
-One connection, shared by threads under a lock. `synchronous=FULL` in WAL mode makes a commit survive a power cut
-(sqlite.org/pragma.html#pragma_synchronous). A database that is damaged, newer than this program, locked or on a
-read-only disk is left exactly as it is; the agent then goes on without state and says so.
+One connection, shared by threads under a lock; `sqlite` says how it is opened. A database that is damaged, newer than this
+program, locked or on a read-only disk is left exactly as it is; the agent then goes on without state and says so.
 """
 
 import contextlib
-import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from archipel_agent.state import sqlite
+from archipel_agent.state.sqlite import LOCK_SECONDS, Trouble
+
 SCHEMA_VERSION = 2
-CACHE_KIB = 256  # of pages; SQLite's own 2 MiB fill as the file is checked at each start, and stay full
-LOCK_SECONDS = 3.0
 
 # Orders of the fleet with what came of them, and the audit journal.
 ORDERS = """
@@ -37,6 +36,14 @@ CREATE TABLE durations (step TEXT NOT NULL, number INTEGER NOT NULL, seconds REA
 {ORDERS}
 """
 UPGRADES = {1: ORDERS}  # what leads from a version of the schema to the next
+CODES = {
+    Trouble.NEWER: "state-newer",
+    Trouble.DAMAGED: "state-damaged",
+    Trouble.LOCKED: "state-locked",
+    Trouble.FULL: "disk-full",
+    Trouble.READ_ONLY: "state-read-only",
+    Trouble.FAILING: "state-damaged",
+}
 
 
 class StateUnusable(Exception):
@@ -60,12 +67,7 @@ class Database:
         try:
             if source is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                ":memory:" if source else path,
-                timeout=LOCK_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            self._connection = sqlite.connect(":memory:" if source else path)
         except (OSError, sqlite3.Error) as error:
             raise StateUnusable(_code(error), path, str(error)) from error
         try:
@@ -97,26 +99,19 @@ class Database:
             original.backup(self._connection)
 
     def _prepare(self) -> None:
-        run = self._connection.execute
-        run(f"PRAGMA cache_size=-{CACHE_KIB}")
-        version = run("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            detail = f"written by a newer Archipel (schema {version}, this program knows {SCHEMA_VERSION})"
-            raise StateUnusable("state-newer", self._path, detail)
-        verdict = run("PRAGMA quick_check").fetchone()[0]
-        if verdict != "ok":
-            raise StateUnusable("state-damaged", self._path, verdict)
-        run("PRAGMA journal_mode=WAL")
-        run("PRAGMA synchronous=FULL")
+        try:
+            version = sqlite.prepare(self._connection, SCHEMA_VERSION)
+        except sqlite.Unfit as unfit:
+            raise StateUnusable(CODES[unfit.trouble], self._path, str(unfit)) from unfit
         if version < SCHEMA_VERSION:
             steps = [UPGRADES[step] for step in range(version, SCHEMA_VERSION)] if version else [SCHEMA]
             with self.transaction():  # a cut leaves the version before, whole
-                for statement in "".join(steps).split(";"):
-                    run(statement)
-                run(f"PRAGMA user_version={SCHEMA_VERSION}")
+                sqlite.build(self._connection, "".join(steps), SCHEMA_VERSION)
         else:
-            run("BEGIN IMMEDIATE")  # shows a read-only disk or a foreign lock now, not in the middle of a job
-            run("COMMIT")
+            with (
+                self.transaction()
+            ):  # shows a read-only disk or a foreign lock now, not in the middle of a job
+                pass
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -124,15 +119,8 @@ class Database:
 
         Raises StateUnusable when the database cannot be written (a full or failing disk, a lock that stays).
         """
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, self._explained(), sqlite.transaction(self._connection):
+            yield self._connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -154,11 +142,4 @@ class Database:
 
 
 def _code(error: Exception) -> str:
-    message = str(error).lower()
-    if "locked" in message or "busy" in message:
-        return "state-locked"
-    if "disk is full" in message or getattr(error, "errno", None) == errno.ENOSPC:
-        return "disk-full"
-    if isinstance(error, OSError) or "readonly" in message or "unable to open" in message:
-        return "state-read-only"
-    return "state-damaged"
+    return CODES[sqlite.trouble_of(error)]

@@ -54,6 +54,8 @@ class Context:
     job: str = ""  # the id of the job, the same after a cut; empty for a plan
     settings_problem: str = ""  # what is wrong in agent.toml, so that the defaults are in use
     progress: Progress = field(default_factory=lambda: Progress(_silent, _silent))
+    # Digests of a bundle's contents that this run of the job has itself found right; empty again after a cut.
+    verified: set[str] = field(default_factory=set, compare=False)
 
     def site(self) -> SiteDocument:
         """Return the site document this job brings about; the step `settle` has written it."""

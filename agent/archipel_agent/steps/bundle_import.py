@@ -100,6 +100,7 @@ def run(context: Context) -> str:
         if refused.code != "bundle-unreadable":
             store.sweep(facts(context).kept)
         raise StepFailed(shown(context, refused), refused=True) from refused
+    context.verified.update(one.sha256 for one in found.manifest.files)
     _hold(context, found)
     for remark in found.manifest.remarks():
         context.progress.line(remark)

@@ -14,7 +14,7 @@ from archipel_agent.k3s.identity import (
     removal_paths,
 )
 from archipel_agent.paths import Paths
-from archipel_agent.ports import Disk, Ports
+from archipel_agent.ports import Files, Ports
 from archipel_agent.steps import start
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
@@ -33,7 +33,7 @@ def identity_file(paths: Paths) -> Path:
     return paths.state / "kube/identity.json"
 
 
-def is_current(disk: Disk, paths: Paths) -> bool:
+def is_current(disk: Files, paths: Paths) -> bool:
     """Whether there is an identity, with objects in the cluster that are those of this version of the agent."""
     path = identity_file(paths)
     if not disk.exists(path):

@@ -29,14 +29,12 @@ _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of things that can go: how it is called, how many bytes there are, how it goes, and whether that may
-    happen with nobody asking for it."""
+    """One kind of things that can go: how it is called, how many bytes there are, how it goes."""
 
     slug: str
     title: str
     measure: Callable[[Context], int]
     free: Callable[[Context], None]
-    by_itself: bool = False
 
 
 def _bytes_in(context: Context, places: Iterator[Path] | tuple[Path, ...]) -> int:
@@ -126,21 +124,18 @@ KINDS = (
         "unpacked programs of earlier k3s versions",
         lambda context: _bytes_in(context, unused_programs(context)),
         lambda context: _remove(context, unused_programs(context)),
-        by_itself=True,
     ),
     Kind(
         "journal",
         "the system's journal beyond 64 MB",
         _journal,
         lambda context: context.ports.privileged.call("vacuum-journal", size=str(JOURNAL_KEPT)),
-        by_itself=True,
     ),
     Kind(
         "logs",
         "Archipel's own old logs and staged files",
         lambda context: _bytes_in(context, _logs(context)),
         lambda context: _remove(context, _logs(context)),
-        by_itself=True,
     ),
     Kind(
         "bundles",
@@ -155,7 +150,6 @@ KINDS = (
         lambda context: _remove(context, _kept(context)),
     ),
 )
-BY_ITSELF = tuple(one.slug for one in KINDS if one.by_itself)
 
 
 def freeable(context: Context) -> tuple[tuple[int, Kind], ...]:

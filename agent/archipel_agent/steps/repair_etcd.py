@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from archipel_agent.paths import Paths
-from archipel_agent.ports import CommandFailed, Disk
+from archipel_agent.ports import CommandFailed, Files
 from archipel_agent.steps import repair_aside
 from archipel_agent.steps.base import Context, Step, StepFailed
 from archipel_contract.catalogue import finding
@@ -20,7 +20,7 @@ _STAMP = re.compile(r"-(\d{9,})(?:\.zip)?$")
 _SERVER = re.compile(r"^\s*[\"']?server[\"']?\s*:", re.M)
 
 
-def is_used(disk: Disk, paths: Paths) -> bool:
+def is_used(disk: Files, paths: Paths) -> bool:
     """Whether this node keeps its cluster in etcd."""
     return disk.exists(paths.k3s_data / "server/db/etcd/member") or (
         disk.exists(paths.k3s_data / "server/db/etcd")
@@ -28,7 +28,7 @@ def is_used(disk: Disk, paths: Paths) -> bool:
     )
 
 
-def newest_snapshot(disk: Disk, paths: Paths) -> Path | None:
+def newest_snapshot(disk: Files, paths: Paths) -> Path | None:
     """Return the newest snapshot on this disk that is not empty: k3s ends each name with the second it was taken."""
     place = paths.k3s_data / "server/db/snapshots"
     found = [(int(match[1]), name) for name in disk.names(place) if (match := _STAMP.search(name))]

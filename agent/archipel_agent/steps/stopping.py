@@ -10,8 +10,6 @@ from archipel_contract.catalogue import finding
 from archipel_contract.site import Desired
 from archipel_contract.status import ServiceState
 
-NOT_RUNNING = (ServiceState.STOPPED, ServiceState.ABSENT)
-
 
 def refuse_without_site(context: Context) -> str | None:
     """Refuse when this machine is not a site."""

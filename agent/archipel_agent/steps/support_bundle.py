@@ -18,6 +18,9 @@ def run(context: Context) -> str:
     directory = (
         Path(context.options.directory) if context.options.directory else context.paths.state / "support"
     )
+    if context.options.directory and not context.ports.disk.exists(directory):
+        # Never made: where a stick is not in, its place would be one on the machine's own disk.
+        raise StepFailed(finding("support-place-missing", place=str(directory)), refused=True)
     try:
         path = support.build(
             context.ports,

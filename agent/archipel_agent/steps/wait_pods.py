@@ -2,7 +2,7 @@
 
 from archipel_agent.observe import cluster
 from archipel_agent.steps.base import Context, Step
-from archipel_agent.steps.waiting import Look, make_durable, wait_until
+from archipel_agent.steps.waiting import Look, wait_until
 from archipel_contract.status import Pod
 
 # Deployment or daemon set behind each component, as k3s' own manifests name them.
@@ -48,7 +48,8 @@ def run(context: Context) -> str:
         "pods-timeout",
         "the core pods to be ready",
     )
-    make_durable(context)
+    for place in (context.paths.k3s_data, context.paths.k3s_settings):
+        context.ports.disk.flush(place)  # images too: containerd does not fsync what it unpacks from them
     return said
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from archipel_agent.checks import registry
 from archipel_agent.checks.base import Phase
+from archipel_agent.k3s.files import own_files
 from archipel_agent.k3s.milestones import milestone
 from archipel_agent.observe import World, gather
 from archipel_agent.ports import CommandFailed
@@ -69,11 +70,13 @@ def wait_until(context: Context, look: Callable[[], Look], timeout: float, code:
 
 
 def make_durable(context: Context) -> None:
-    """Have k3s' files written out: it does not fsync its keys, certificates and token, and a power cut within seconds of
-    the first start was seen to leave them empty and the site unable to start (k3s v1.36.3).
+    """Have k3s' own files written out: it does not fsync its keys, certificates and token, and a power cut within seconds
+    of the first start was seen to leave them empty and the site unable to start (k3s v1.36.3).
+
+    Each by itself: their file system would be waited for with all that is unpacked from images at that time.
     """
-    context.ports.disk.flush(context.paths.k3s_data)
-    context.ports.disk.flush(context.paths.k3s_settings)
+    for path in own_files(context.ports.disk, context.paths):
+        context.ports.disk.flush(path)
 
 
 def _keep_alive(context: Context) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 
 from archipel_agent.paths import Paths, agent_token_file, identity_of, token_file
-from archipel_agent.ports import Disk
+from archipel_agent.ports import Files
 
 # Below k3s' data directory (k3s docs, "token" and "secrets-encrypt"; pkg/daemons/control/deps).
 K3S_FILES = ("server/token", "server/agent-token", "server/cred/passwd", "server/cred/encryption-config.json")
@@ -20,7 +20,7 @@ ENROLMENT = re.compile(r"\w{8}\.(\w{26})\.\w{26}")
 LEAST = 8  # what is shorter is found by name, and would tear ordinary words apart
 
 
-def secrets(disk: Disk, paths: Paths) -> tuple[str, ...]:
+def secrets(disk: Files, paths: Paths) -> tuple[str, ...]:
     """Return every secret found; files that are not there or cannot be read are passed over."""
     found: set[str] = set()
     for name in K3S_FILES:
@@ -37,7 +37,7 @@ def secrets(disk: Disk, paths: Paths) -> tuple[str, ...]:
     return tuple(sorted(one for one in found if len(one) >= LEAST))
 
 
-def _text(disk: Disk, paths: Paths, relative: str) -> str:
+def _text(disk: Files, paths: Paths, relative: str) -> str:
     try:
         return disk.read(paths.at(relative)).decode(errors="replace")
     except OSError:

@@ -24,6 +24,7 @@ _ASCII = str.maketrans(
         "°": " ",
         "µ": "u",
         "½": "1/2",
+        "\N{NO-BREAK SPACE}": " ",
     }
 )
 

@@ -19,7 +19,6 @@ from archipel_contract.status import ClusterNode, Condition, Health, K3sStatus, 
 from archipel_contract.trust_document import TrustDocument
 
 PROTOCOL = 1
-MINIMUM_EVERY = 10  # seconds
 DEFAULT_METRICS_EVERY = 300
 
 

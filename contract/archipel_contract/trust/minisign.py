@@ -9,12 +9,11 @@ import base64
 import binascii
 import hashlib
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from archipel_contract.trust.keys import ED25519, KeyInvalid, PublicKey, SignatureInvalid
+from archipel_contract.trust.keys import ED25519, KeyInvalid, PublicKey
 
 PREHASHED, PLAIN_KEY = b"ED", b"Ed"
 SCRYPT, BLAKE2, NO_LOCK = b"Sc", b"B2", b"\0\0"
@@ -155,24 +154,6 @@ def verify(content: bytes, signature: MinisignSignature, key: PublicKey) -> None
     """Return if the signature and its comment are this key's over exactly `content`; raise SignatureInvalid."""
     key.verify(_hash(content), signature.signature)
     key.verify(signature.signature + signature.comment.encode(), signature.over_comment)
-
-
-def verify_by(
-    content: bytes, signature: MinisignSignature, keys: Iterable[MinisignKey]
-) -> MinisignKey | None:
-    """Return the key that the signature names, None if it is not among `keys`; raise SignatureInvalid."""
-    failure: SignatureInvalid | None = None
-    for one in keys:
-        if one.number == signature.number:
-            try:
-                verify(content, signature, one.key)
-            except SignatureInvalid as error:
-                failure = error
-            else:
-                return one
-    if failure is not None:
-        raise failure
-    return None
 
 
 def _hash(content: bytes) -> bytes:

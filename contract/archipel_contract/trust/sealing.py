@@ -12,7 +12,6 @@ from typing import BinaryIO, Protocol
 import pyrage
 
 SECRET_PREFIX = "AGE-SECRET-KEY-1"
-RECIPIENT_PREFIX = "age1"
 
 
 class RecipientInvalid(ValueError):

@@ -56,10 +56,23 @@ def not_permitted(role: str) -> Refusal:
     return Refusal(403, "not-permitted", f"This takes the role {role}.", "Ask an admin of this controller.")
 
 
+# what is named -> the command that lists them; of anything else the sites lead to it
+LISTS = {
+    "account": "accounts list",
+    "customer": "customers list",
+    "device": "devices",
+    "node": "nodes",
+    "order": "orders",
+    "result of the order": "orders",
+    "token": "token list",
+}
+
+
 def not_found(what: str, name: str) -> Refusal:
     """There is none, or none that this account may know of: both get the same words."""
+    command = LISTS.get(what, "sites")
     return Refusal(
-        404, "not-found", f"There is no {what} {name!r}.", "See what there is: archipel fleet sites"
+        404, "not-found", f"There is no {what} {name!r}.", f"See what there is: archipel fleet {command}"
     )
 
 

@@ -69,7 +69,7 @@ def audit(session: Session[AuditOptions]) -> int:
         ((), (one.shown, one.who, f"{one.what} {one.outcome}".strip(), one.where, one.source, one.detail))
         for one in lines
     ]
-    screen.table(head, rows)
+    screen.table(head, rows, spare=(4,), may_split=True)
     return Exit.OK
 
 

@@ -170,9 +170,8 @@ def _own_broker(settings: "Settings") -> str:
     files say, however the controller was started. Its certificate holds the address of loopback in any case.
     """
     from archipel_fleet.link.broker import configured_port
-    from archipel_fleet.securing import BROKER
 
-    port = configured_port(settings.directory / BROKER)
+    port = configured_port(settings.broker_directory)
     return settings.broker or f"mqtts://127.0.0.1:{port or settings.embedded_port}"
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from archipel_contract.exits import Exit
+from archipel_contract.link.broker_url import is_loopback
+from archipel_contract.settings import SettingsInvalid
 from archipel_fleet.cli.stop import Stop
 from archipel_fleet.host import files
-from archipel_fleet.settings import Settings, SettingsInvalid, is_loopback, load
+from archipel_fleet.settings import Settings, load
 
 URL_VARIABLE = "ARCHIPEL_FLEET_URL"
 TOKEN_VARIABLE = "ARCHIPEL_FLEET_TOKEN"
-TOKEN_FILE = "cli.token"  # written by `serve` at every start into its data directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def find(url: str | None, data: str | None, environment: Mapping[str, str] | Non
     kept = remembered(around).get(address)
     if kept:
         return Credentials(address, kept, "archipel fleet login")
-    path = settings.directory / TOKEN_FILE
+    path = settings.token_file
     return Credentials(address, _first_line(path), str(path))
 
 

@@ -11,7 +11,7 @@ from archipel_fleet.cli.client import read
 from archipel_fleet.cli.command import Asking, Session, add
 from archipel_fleet.cli.screen import Mark
 from archipel_fleet.cli.sites import quoted
-from archipel_fleet.device_records import Approval, DeviceRow, DeviceState, TokenRule
+from archipel_fleet.device_records import Approval, DeviceRow, DeviceState, TokenMade, TokenShown
 from archipel_fleet.web.views import ages
 
 NEW = """\
@@ -165,31 +165,6 @@ class RenameOptions(Asking):
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenShown:
-    """A token, as the API has it."""
-
-    id: str
-    made_by: str
-    made: int
-    expires: int
-    uses: int
-    left: int
-    rule: TokenRule
-    site_id: str = ""
-    customer: str = ""
-    label: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenMade:
-    """A new token, as the API has it."""
-
-    shown: TokenShown
-    link: str
-    token: str
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     token = typer.Typer(help="Tokens to enrol devices with.", no_args_is_help=True, rich_markup_mode=None)
@@ -262,7 +237,7 @@ def list_tokens(session: Session[Asking]) -> int:
         cells = (one.id, left, ends.age if ends else "", rule, one.made_by, one.label)
         rows.append(((Mark.GOOD if good else Mark.CALM,), cells))
     names = ("token", "uses", "ends", "rule", "made-by", "label")
-    screen.table([words(f"device.column-{name}") for name in names], rows)
+    screen.table([words(f"device.column-{name}") for name in names], rows, may_split=True)
     return Exit.OK
 
 
@@ -285,7 +260,9 @@ def list_devices(session: Session[DevicesOptions]) -> int:
     names = ("name", "state", "claim", "certificate", "approval", "node")
     head = [words(f"device.column-{name}") for name in names]
     now = session.client.now
-    screen.table(head, [((STATE_MARKS[one.state],), _cells(session, one, now)) for one in rows])
+    screen.table(
+        head, [((STATE_MARKS[one.state],), _cells(session, one, now)) for one in rows], may_split=True
+    )
     if raw.get("total", 0) > len(rows):
         screen.note(words("page.range", first=1, last=len(rows), total=raw["total"]))
     waiting = [one for one in rows if one.state is DeviceState.PENDING]

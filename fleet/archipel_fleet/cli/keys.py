@@ -15,7 +15,7 @@ import typer
 from archipel_contract.exits import Exit
 from archipel_contract.trust.keys import PrivateKey, Signer, SoftwareSigner, new_fleet_key
 from archipel_contract.trust_document import TrustDocument
-from archipel_fleet.cli import keys_changing, keys_recovery
+from archipel_fleet.cli import keys_changing, keys_proposing, keys_recovery
 from archipel_fleet.cli.command import Local, Plain, Session, add
 from archipel_fleet.cli.keys_dialog import (
     Agreed,
@@ -165,6 +165,7 @@ def register(app: typer.Typer) -> None:
     add(group, "show", Local, show, SHOW)
     add(group, "new", MakeOptions, new, NEW)
     keys_changing.register(group)
+    keys_proposing.register(group)
     keys_recovery.register(group)
     add(group, "recover", NewOptions, recover, RECOVER)
     add(group, "export-root", ExportOptions, export_root, EXPORT)
@@ -211,40 +212,40 @@ def show(session: Session[Local]) -> int:
 
 def new(session: Session[MakeOptions]) -> int:
     """Make a key in a file."""
-    given = session.options
     key = new_fleet_key()
-    with refusals(session):
-        keyfile.write(
-            Path(given.out), key, new_passphrase(given.passphrase_file, given.no_passphrase, given.out)
+    signer = _write(session, key)
+    if not session.screen.as_json:
+        session.screen.note(
+            f"{session.options.out} holds the key {signer.key_id}. Its public half, to give away:"
         )
-    signer = SoftwareSigner(key)
-    if session.screen.as_json:
-        session.screen.data({"file": given.out, "id": signer.key_id, "public": str(signer.public)})
-    else:
-        session.screen.note(f"{given.out} holds the key {signer.key_id}. Its public half, to give away:")
         session.screen.line(str(signer.public))
-    if given.recovery:
+    if session.options.recovery:
         _print_recovery(session, [key])
     return Exit.OK
 
 
 def recover(session: Session[NewOptions]) -> int:
     """Make a root's file from its recovery text."""
-    given = session.options
     try:
         key = recovery.read(_typed_text(session))
     except recovery.RecoveryInvalid as error:
         raise Stop(Exit.REFUSED, f"{error}\n  Compare it with the paper and begin again.") from error
+    signer = _write(session, key)
+    if not session.screen.as_json:
+        session.screen.line(f"{session.options.out} holds the root {signer.key_id} again.")
+    return Exit.OK
+
+
+def _write(session: Session[Any], key: PrivateKey) -> SoftwareSigner:
+    """Write a key to the file that the options name; answer which it is where JSON is wanted."""
+    given = session.options
     with refusals(session):
-        keyfile.write(
-            Path(given.out), key, new_passphrase(given.passphrase_file, given.no_passphrase, given.out)
-        )
+        passphrase = new_passphrase(given.passphrase_file, given.no_passphrase, given.out)
+        keyfile.write(Path(given.out), key, passphrase)
     signer = SoftwareSigner(key)
     if session.screen.as_json:
         session.screen.data({"file": given.out, "id": signer.key_id, "public": str(signer.public)})
-    else:
-        session.screen.line(f"{given.out} holds the root {signer.key_id} again.")
-    return Exit.OK
+    return signer
 
 
 def export_root(session: Session[ExportOptions]) -> int:

@@ -12,8 +12,8 @@ import typer
 
 from archipel_contract.exits import Exit
 from archipel_fleet.cli.command import Session, add
-from archipel_fleet.cli.keys_changing import Changing, change
 from archipel_fleet.cli.keys_dialog import opened, refusals
+from archipel_fleet.cli.keys_proposing import Changing, change
 from archipel_fleet.trust import authoring
 
 HELP = """\

@@ -17,6 +17,7 @@ from archipel_fleet.cli import (
     completion,
     copies,
     devices,
+    documents,
     keys,
     orders,
     serving,
@@ -53,7 +54,7 @@ def application() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for part in (serving, sites, site, watch, orders, audit, devices, session, accounts):
+    for part in (serving, sites, site, watch, orders, documents, audit, devices, session, accounts):
         part.register(app)
     keys.register(app)
     broker.register(app)

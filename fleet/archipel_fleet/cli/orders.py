@@ -1,8 +1,7 @@
-"""`archipel fleet run`, `orders`, `order` and `document`: have nodes do something, see what came of it."""
+"""`archipel fleet run`, `orders` and `order`: have nodes do something, see what came of it."""
 
 import base64
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from archipel_fleet.cli.command import Asking, Session, add
 from archipel_fleet.cli.screen import Mark, Screen, plain
 from archipel_fleet.cli.sites import quoted
 from archipel_fleet.cli.stop import Stop
-from archipel_fleet.order_records import OPEN, DocumentRow, OrderRow, OrderState
+from archipel_fleet.order_records import OPEN, OrderRow, OrderState
 from archipel_fleet.records import ContactState, NodeRow
 from archipel_fleet.web.views import ages
 from archipel_fleet.web.views import orders as views
@@ -61,22 +60,6 @@ Examples:
 
   archipel fleet order sign c-7k2m9qxf04hvd1et --key operator.pem
 """
-DOCUMENT_SET = """\
-Say what a site should be: sign the next generation of its site document and send it.
-
-FILE is JSON as `archipel status --json` shows it under `document`; generation and origin are set by the fleet.
-
-Examples:
-
-  archipel fleet document set berlin site.json
-"""
-DOCUMENT_LIST = """\
-List the site documents the fleet has signed for a site.
-
-Examples:
-
-  archipel fleet document list berlin
-"""
 MARKS = {
     OrderState.WAITING: Mark.WARN,
     OrderState.QUEUED: Mark.CALM,
@@ -88,6 +71,7 @@ MARKS = {
     OrderState.EXPIRED: Mark.WARN,
     OrderState.CANCELLED: Mark.OPEN,
 }
+VERBS = ("logs", "doctor", "support", "restart", "kubectl", "decommission")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([hd])")
 Target = Annotated[
     str,
@@ -100,9 +84,7 @@ class RunOptions(Asking):
     """Options of `run`."""
 
     target: Target
-    action: Annotated[
-        str, typer.Argument(metavar="VERB", help="logs, doctor, support, restart, kubectl, decommission.")
-    ]
+    action: Annotated[str, typer.Argument(metavar="VERB", help=f"{', '.join(VERBS)}.")]
     words: Annotated[
         list[str], typer.Argument(metavar="WORDS", help="For kubectl: its own words.", show_default=False)
     ] = field(default_factory=list)
@@ -135,10 +117,10 @@ class OrderOptions(Asking):
     """Options of `order`."""
 
     word: Annotated[
-        str, typer.Argument(metavar="[cancel|sign] ID", help="The order's id, or what to do with it.")
+        str, typer.Argument(metavar="ID|cancel|sign", help="The order's id, or what to do with it.")
     ]
     id: Annotated[
-        str, typer.Argument(metavar="", help="The order's id.", show_default=False, hidden=True)
+        str, typer.Argument(metavar="ID", help="After cancel and sign: the order's id.", show_default=False)
     ] = ""
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="Write what came of it into a new file.")
@@ -148,39 +130,18 @@ class OrderOptions(Asking):
     ] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DocumentOptions(Asking):
-    """Options of `document set`."""
-
-    site: Annotated[
-        str, typer.Argument(metavar="SITE", help="The site's name or id.", autocompletion=complete.sites)
-    ]
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The site document, in JSON.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DocumentsOptions(Asking):
-    """Options of `document list`."""
-
-    site: Annotated[
-        str, typer.Argument(metavar="SITE", help="The site's name or id.", autocompletion=complete.sites)
-    ]
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     add(app, "run", RunOptions, run, RUN, foreign_options=True)
     add(app, "orders", OrdersOptions, orders, ORDERS)
     add(app, "order", OrderOptions, order, ORDER)
-    group = typer.Typer(help="What sites should be.", no_args_is_help=True, rich_markup_mode=None)
-    add(group, "set", DocumentOptions, set_document, DOCUMENT_SET)
-    add(group, "list", DocumentsOptions, documents, DOCUMENT_LIST)
-    app.add_typer(group, name="document")
 
 
 def run(session: Session[RunOptions]) -> int:
     """Order something."""
     given, client, screen = session.options, session.client, session.screen
+    if given.action not in VERBS:
+        raise Stop(Exit.USAGE, f"there is no order {given.action!r}; there are {', '.join(VERBS)}")
     wanted = {
         "target": given.target,
         "action": given.action,
@@ -272,7 +233,8 @@ def orders(session: Session[OrdersOptions]) -> int:
     words = screen.words
     rows = [read(OrderRow, one) for one in raw]
     head = ["ID", *(words(f"column.{key}") for key in ("node", "what", "state", "by", "when"))]
-    screen.table(head, [((MARKS[one.state],), _cells(screen, one, client.now)) for one in rows])
+    lines = [((MARKS[one.state],), _cells(screen, one, client.now)) for one in rows]
+    screen.table(head, lines, may_split=True)
     return Exit.OK
 
 
@@ -396,35 +358,3 @@ def _command_in(payload: bytes) -> Command:
         return from_data(Command, envelope_from(payload).body)
     except (EnvelopeInvalid, WireError) as error:
         raise Stop(Exit.FAILED, f"what the controller gave to sign is no order: {error}") from error
-
-
-def set_document(session: Session[DocumentOptions]) -> int:
-    """Set a site's document."""
-    given, screen = session.options, session.screen
-    try:
-        document = json.loads(Path(given.file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Stop(Exit.USAGE, f"{given.file} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise Stop(Exit.USAGE, f"{given.file} is not JSON: {error}") from error
-    raw = session.client.call("PUT", f"/sites/{quoted(given.site)}/document", json={"document": document})
-    if screen.as_json:
-        screen.data(raw)
-    else:
-        screen.line(
-            f"generation {read(DocumentRow, raw).generation} is signed; nodes get it at their next contact"
-        )
-    return Exit.OK
-
-
-def documents(session: Session[DocumentsOptions]) -> int:
-    """List a site's documents."""
-    screen, words = session.screen, session.screen.words
-    raw = session.client.get(f"/sites/{quoted(session.options.site)}/documents")
-    if screen.as_json:
-        screen.data(raw)
-        return Exit.OK
-    rows = [read(DocumentRow, one) for one in raw]
-    head = ["", words("column.by"), words("column.when")]
-    screen.table(head, [((), (str(one.generation), one.asked_by, ages.full(one.issued))) for one in rows])
-    return Exit.OK

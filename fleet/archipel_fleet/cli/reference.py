@@ -5,13 +5,12 @@ parsers, the API from the document the controller serves.
 """
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import typer
 
 from archipel_contract import __version__
-from archipel_contract.pagework import MADE, attribute_docs, table
+from archipel_contract.pagework import MADE, settings_page, table
 from archipel_fleet.api.app import DESCRIPTION, described
 from archipel_fleet.cli.main import HELP, PROGRAM, application
 from archipel_fleet.settings import FILE, PREFIX, Settings
@@ -169,23 +168,9 @@ def _type(schema: dict[str, Any]) -> str:
 
 def settings() -> str:
     """Return the page of the controller's settings."""
-    docs = attribute_docs(Settings)
-    rows = [
-        (
-            f"`{one.name}`",
-            f"`{PREFIX}{one.name.upper()}`",
-            f"`{getattr(Settings(), one.name)!r}`",
-            docs[one.name],
-        )
-        for one in fields(Settings)
-    ]
-    return "\n".join(
-        [
-            MADE,
-            "# Settings of the controller\n",
-            f"Default, then `{FILE}` in the data directory, then the environment, then options of `archipel fleet serve`: "
-            "the later one counts. An unknown key or a value of the wrong type is refused with its place. The data "
-            "directory is `/var/lib/archipel-fleet` for root and `~/.local/share/archipel-fleet` for others.\n",
-            table(("key", "environment", "default", "meaning"), rows),
-        ]
+    text = (
+        f"Default, then `{FILE}` in the data directory, then the environment, then options of `archipel fleet serve`: the "
+        "later one counts. An unknown key or a value of the wrong type is refused with its place. The data directory is "
+        "`/var/lib/archipel-fleet` for root and `~/.local/share/archipel-fleet` for others."
     )
+    return settings_page("Settings of the controller", text, Settings(), PREFIX)

@@ -4,17 +4,19 @@ Answers go to standard output, remarks to standard error. Words about contact, h
 """
 
 import os
-import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any, TextIO
+from typing import Any
 
-from archipel_contract import wire
+from archipel_contract import wire, wrapping
 from archipel_contract.catalogue.web import Words
+from archipel_contract.console import language_of, wants_color
 from archipel_contract.findings import Severity
 from archipel_contract.status import Health
 from archipel_fleet.records import ContactState
+
+LONGEST_LAST = 40  # cells that a table's last column claims; what is longer wraps
 
 
 class Mark(Enum):
@@ -50,22 +52,6 @@ MARK_OF_SEVERITY = {
 }
 
 
-def wants_color(choice: bool | None, out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: as chosen, else on a terminal that is not dumb, unless NO_COLOR is set (no-color.org)."""
-    if choice is not None:
-        return choice
-    return not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb" and out.isatty()
-
-
-def language_of(choice: str | None, environment: Mapping[str, str]) -> str:
-    """Return `en` or `de`: as chosen, else by ARCHIPEL_LANGUAGE, else by the locale's usual variables in their order."""
-    if choice:
-        return choice
-    names = ("ARCHIPEL_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    said = next((value for name in names if (value := environment.get(name))), "")
-    return "de" if said.lower().startswith("de") else "en"
-
-
 def plain(text: str) -> str:
     """Return text from elsewhere without control characters, so that it cannot steer the terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
@@ -97,6 +83,21 @@ class Screen:
         """Write a line of the answer."""
         print(text, file=self.out, flush=True)
 
+    def said(self, front: str, text: str) -> None:
+        """Write `front` (maybe coloured) and a sentence from wherever beside it, in as many lines as the width asks for."""
+        for line in wrapping.beside(front, plain(text), wrapping.room(self.is_terminal)):
+            self.line(line)
+
+    def titled(self, mark: Mark, title: str, code: str) -> None:
+        """Write what was found, set off behind its mark, and its code."""
+        whole = f"{plain(title)}  ({plain(code)})"
+        lines = wrapping.beside("  ", whole, wrapping.room(self.is_terminal))
+        strong = [self.strong(plain(title)) + whole[len(plain(title)) :]]
+        if len(lines) > 1:
+            strong = [self.strong(line[2:]) for line in lines]
+        for number, line in enumerate(strong):
+            self.line(f"{' ' if number else self.mark(mark)} {line}")
+
     def note(self, text: str) -> None:
         """Write a remark, which is not part of the answer."""
         print(text, file=self.err, flush=True)
@@ -121,37 +122,34 @@ class Screen:
         spare: Sequence[int] = (),
         may_split: bool = False,
     ) -> None:
-        """Write columns as wide as their widest cell, the last one free; each row has marks in front, then its cells.
+        """Write columns as wide as their widest cell, the last one wraps; each row has marks in front, then its cells.
 
         Where there is not room for all (on a terminal; elsewhere only as COLUMNS says) the columns in `spare` are left out,
         the first of them first, and named below. Where that does not do, and the table `may_split`, the first cell of each
-        row gets a line of its own.
+        row gets a line of its own; then each cell.
         """
+        if not rows:
+            self.line(self.words("list.nothing"))
+            return
         cells = [tuple(map(plain, row)) for _, row in rows]
         marked = max((len(marks) for marks, _ in rows), default=0)
         widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(head)]
+        widths[-1] = min(widths[-1], LONGEST_LAST)
         front = " " * (marked * 2)
-        room = self._room()
+        room = wrapping.room(self.is_terminal)
         shown = _fitting(widths, len(front), spare, room)
         wide = [widths[i] for i in shown]
-        is_split = may_split and room is not None and len(front) + _width(wide) > room
-        for line in _lines([head[i] for i in shown], wide, is_split):
-            self.line(front + self.strong(line))
+        alone = _alone(wide, len(front), room) if may_split else 0
+        for line in _lines([head[i] for i in shown], wide, alone, front, room):
+            self.line(front + self.strong(line[len(front) :]))
         for (marks, _), row in zip(rows, cells, strict=True):
-            first, *more = _lines([row[i] for i in shown], wide, is_split)
-            self.line("".join(self.mark(mark) + " " for mark in marks) + first)
+            first, *more = _lines([row[i] for i in shown], wide, alone, front, room)
+            self.line("".join(self.mark(mark) + " " for mark in marks) + first[len(front) :])
             for line in more:
-                self.line(front + line)
+                self.line(line)
         missing = [title for i, title in enumerate(head) if i not in shown]
         if missing:
             self.note(self.words("list.columns", names=", ".join(missing)))
-
-    def _room(self) -> int | None:
-        """Return the columns of the terminal; elsewhere what COLUMNS says, None where it says nothing: as wide as needed."""
-        if self.is_terminal:
-            return shutil.get_terminal_size().columns
-        said = os.environ.get("COLUMNS", "")
-        return int(said) if said.isascii() and said.isdigit() and int(said) > 0 else None
 
 
 def _fitting(widths: Sequence[int], front: int, spare: Sequence[int], room: int | None) -> list[int]:
@@ -168,11 +166,23 @@ def _width(widths: Sequence[int]) -> int:
     return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _lines(cells: Sequence[str], widths: Sequence[int], is_split: bool) -> list[str]:
-    """Return a row as its line; or as two, the first cell alone on the first."""
-    return [cells[0], "  " + _spread(cells[1:], widths[1:])] if is_split else [_spread(cells, widths)]
+def _alone(widths: Sequence[int], front: int, room: int | None) -> int:
+    """Return how many cells of a row get a line of their own: none, the first, or all but the last."""
+    if room is None or front + _width(widths) <= room:
+        return 0
+    rest = [*widths[1:-1], min(widths[-1], wrapping.NARROW)]
+    return 1 if front + 2 + _width(rest) <= room else len(widths) - 1
 
 
-def _spread(cells: Sequence[str], widths: Sequence[int]) -> str:
-    last = len(cells) - 1
-    return "  ".join(cell if i == last else cell.ljust(widths[i]) for i, cell in enumerate(cells)).rstrip()
+def _lines(
+    cells: Sequence[str], widths: Sequence[int], alone: int, front: str, room: int | None
+) -> list[str]:
+    """Return a row as its lines, `alone` of its cells on one each."""
+    lines = [
+        front + "  " * (number > 0) + cell for number, cell in enumerate(cells[:alone]) if cell or not number
+    ]
+    start = front + ("  " if alone else "")
+    start += "".join(cell.ljust(widths[alone + i]) + "  " for i, cell in enumerate(cells[alone:-1]))
+    if cells[-1] or not alone or start.strip():
+        lines += wrapping.beside(start, cells[-1], room)
+    return [line.rstrip() for line in lines]

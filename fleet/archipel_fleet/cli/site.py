@@ -125,7 +125,7 @@ def site(session: Session[SiteOptions]) -> int:
     screen.line()
     node_table(screen, detail.nodes, now)
     for gap in timeline.gaps(screen.words, detail.gaps, now):
-        screen.line(f"  {plain(gap.node)}: {gap.which}, {gap.count}, {gap.reason}")
+        screen.said("  ", f"{gap.node}: {gap.which}, {gap.count}, {gap.reason}")
     if happened:
         screen.line()
         screen.line(screen.strong(screen.words("site.timeline")))
@@ -151,14 +151,14 @@ def _head(screen: Screen, row: SiteRow, now: int) -> None:
     )
     width = max(len(words(key)) for key, _ in lines)
     for key, value in lines:
-        screen.line(f"    {words(key):<{width}}  {value}")
+        screen.said(f"    {words(key):<{width}}  ", value)
 
 
 def _event(screen: Screen, row: EventRow, now: int) -> None:
     entry = timeline.entry(screen.words, row, now)
     notes = [one for one in (entry.late, "" if entry.sure else screen.words("site.unsure")) if one]
     more = f"  ({', '.join(notes)})" if notes else ""
-    screen.line(f"  {entry.shown}  {plain(entry.node)}  {plain(entry.text)}{more}")
+    screen.said(f"  {entry.shown}  ", f"{entry.node}  {entry.text}{more}")
 
 
 def why(session: Session[WhyOptions]) -> int:
@@ -247,7 +247,7 @@ def _titled(screen: Screen, explained: Why) -> None:
 
 def _said(screen: Screen, explained: Why, *, full: bool = False) -> None:
     for sentence in explained.sentences:
-        screen.line(f"    {plain(sentence)}")
+        screen.said("    ", sentence)
     for one in explained.findings:
         if not one.aside:
             _finding(screen, one, full=full)
@@ -259,18 +259,16 @@ def _aside(screen: Screen, found: list[Explained]) -> None:
     if not found:
         return
     words = screen.words
-    screen.line(f"    {words('site.aside', code=found[0].code)}")
+    screen.said("    ", words("site.aside", code=found[0].code))
     for one in found:
         nodes = f"  {words('site.on-nodes', nodes=', '.join(one.nodes))}" if one.nodes else ""
-        mark = screen.mark(MARK_OF_SEVERITY[one.severity])
-        screen.line(f"    {mark} {plain(one.title)}  ({plain(one.code)}){plain(nodes)}")
+        front = f"    {screen.mark(MARK_OF_SEVERITY[one.severity])} "
+        screen.said(front, f"{one.title}  ({one.code}){nodes}")
 
 
 def _finding(screen: Screen, one: Explained, *, full: bool = False) -> None:
     words = screen.words
-    screen.line(
-        f"{screen.mark(MARK_OF_SEVERITY[one.severity])} {screen.strong(plain(one.title))}  ({plain(one.code)})"
-    )
+    screen.titled(MARK_OF_SEVERITY[one.severity], one.title, one.code)
     lines = [(words("site.cause"), one.cause), (words("site.remedy"), one.remedy)]
     if one.nodes:
         lines.insert(0, ("", words("site.on-nodes", nodes=", ".join(one.nodes))))
@@ -285,4 +283,4 @@ def _finding(screen: Screen, one: Explained, *, full: bool = False) -> None:
     width = max(len(words(f"site.{key}")) for key in ("cause", "remedy", "evidence", "runbook"))
     for label, text in lines:
         if text:
-            screen.line(f"    {label:<{width}}  {plain(text)}")
+            screen.said(f"    {label:<{width}}  ", text)

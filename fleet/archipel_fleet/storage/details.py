@@ -147,6 +147,14 @@ def finding_from(one: dict[str, Any]) -> Finding:
     )
 
 
+def _clock_said(offset: int) -> str:
+    """Return how far a clock is off, from milliseconds, in a person's units: `-1095 d`, `+3 h 20 min`, `+5 min`."""
+    minutes = abs(offset) // 60_000
+    hours, left = divmod(minutes, 60)
+    amount = f"{minutes} min" if hours < 2 else f"{hours} h {left} min" if hours < 48 else f"{hours // 24} d"
+    return f"{'+' if offset > 0 else '-'}{amount}"
+
+
 def _noticed(row: Any, node: NodeRow, now: int) -> list[FindingRow]:
     """What the store itself notices about a node; what silence means is said by those who explain contact."""
     found = []
@@ -155,10 +163,8 @@ def _noticed(row: Any, node: NodeRow, now: int) -> list[FindingRow]:
         found.append(catalogue.finding("fleet-node-id-twice", (), None, node=node.name, **hostnames))
     offset = row.clock_offset
     if offset is not None and abs(offset) > TOLERANCE:
-        minutes = str(abs(offset) // 60_000)
-        direction = "+" if offset > 0 else "-"
         found.append(
-            catalogue.finding("fleet-clock-off", (), None, node=node.name, minutes=f"{direction}{minutes}")
+            catalogue.finding("fleet-clock-off", (), None, node=node.name, offset=_clock_said(offset))
         )
     return [
         FindingRow(

@@ -91,6 +91,22 @@ def test_without_a_word_about_the_time_all_but_the_site_is_done_in_1970(box: Box
     assert box.node.store.site() is not None or "answers-up-failed" in codes(status)
 
 
+def test_once_somebody_has_set_the_clock_the_site_is_tried_again_at_once(box: Box, fleet: FakeFleet) -> None:
+    right = box.clock.now()
+    box.clock.jump(datetime(1970, 1, 1, tzinfo=UTC))
+    box.lay(answers(fleet))
+    # Long enough that the next try is minutes away.
+    assert "clock-behind" in codes(box.live(20))
+    # To be copied from it, so in one line.
+    assert any(
+        line.endswith("sudo archipel clock set '2026-11-22 08:00'") for line in box.result.splitlines()
+    )
+    tried = len(box.jobs)
+    assert "clock-behind" in codes(box.live(2)) and len(box.jobs) == tried
+    box.clock.jump(right)
+    assert box.live(2).state is AnswersState.DONE
+
+
 def test_a_site_that_cannot_come_up_yet_is_tried_again_and_at_once_when_the_network_changes(
     box: Box, fleet: FakeFleet
 ) -> None:

@@ -1,21 +1,18 @@
 """One suite for every place backups go to: a directory, a real SFTP server, a real server that speaks S3."""
 
 import os
-import pwd
 import shutil
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from archipel_agent.backup import fetching, targets
 from archipel_agent.backup.choosing import target as target_at
-from archipel_agent.backup.targets import BackupTarget, Bucket, Sftp, Stored, TargetFailed, TargetInvalid
+from archipel_agent.backup.targets import Bucket, Sftp, Stored, TargetFailed, TargetInvalid
 from archipel_agent.core import Core
 from archipel_agent.host import tree
 from archipel_agent.host.disk import SystemDisk
@@ -24,68 +21,18 @@ from archipel_agent.paths import Paths
 from archipel_agent.ports import Runner
 from archipel_contract.jobs import JobRequest, JobState, Verb
 from tests.agent.backup.machine import KEY, Machine, Value, site
+from tests.agent.backup.places import Place, made, openssh, port, sftp_place
 
 pytestmark = pytest.mark.real_process
-SSHD = "/usr/sbin/sshd"
 KINDS = ("directory", "sftp", "s3")
 NAME = "archipel-s-1-000001.tar.gz.age"
-
-
-@dataclass
-class Place:
-    """A target with what a person may do to it behind its back."""
-
-    target: BackupTarget
-    text: str
-    paths: Paths
-    directory: Path | None  # where its files really lie
-
-
-def port() -> int:
-    """A free port of this machine's loopback."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def made(text: str, paths: Paths, directory: Path | None) -> Place:
-    """A place by the text of the setting."""
-    return Place(target_at(text, paths, SystemDisk(), SystemRunner()), text, paths, directory)
 
 
 @pytest.fixture(scope="module")
 def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """A real OpenSSH server on loopback, its keys beside it."""
-    if not Path(SSHD).exists():
-        pytest.skip("no sshd is installed here")
-    home = tmp_path_factory.mktemp("sshd")
-    for name in ("host", "login", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
-    shutil.copy(home / "login.pub", home / "authorized")
-    number = port()
-    (home / "config").write_text(
-        f"Port {number}\nListenAddress 127.0.0.1\nHostKey {home}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
-        f"AuthorizedKeysFile {home}/authorized\nPasswordAuthentication no\nPermitRootLogin yes\n"
-        "Subsystem sftp internal-sftp\n"
-    )
-    Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", home / "config"], stderr=subprocess.DEVNULL)
-    try:
-        _answers(number)
-        yield number, home
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _answers(number: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", number)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"nobody listens on {number}")
+    with openssh(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -118,18 +65,6 @@ def paths(tmp_path: Path) -> Paths:
     made.settings.mkdir(parents=True)
     made.staging.mkdir(parents=True)
     return made
-
-
-def sftp_place(paths: Paths, server: tuple[int, Path], directory: Path) -> Place:
-    """A login at that server, the host key pinned."""
-    number, home = server
-    files = targets.TargetFiles(paths.settings)
-    shutil.copy(home / "login", files.ssh_key)
-    files.ssh_key.chmod(0o600)
-    key = (home / "host.pub").read_text().split()
-    files.known_hosts.write_text(f"[127.0.0.1]:{number} {key[0]} {key[1]}\n")
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    return made(f"sftp://{user}@127.0.0.1:{number}{directory}", paths, directory)
 
 
 def s3_place(paths: Paths, number: int, bucket: str) -> Place:
@@ -275,7 +210,7 @@ class FullDisk(SystemDisk):
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+    def copy(self, source: Path, target: Path, mode: int) -> None:
         """See ports.Disk."""
         raise OSError(self.number, os.strerror(self.number), str(target))
 

@@ -157,6 +157,14 @@ def test_where_no_bundle_is_that_is_what_is_said(place: Path) -> None:
     assert finding_of(machine, place) == "bundle-not-found"
 
 
+def test_a_stick_that_is_not_in_is_told_from_one_without_a_bundle() -> None:
+    machine = box()
+    machine.disk.make_directory(STICK)
+    asked = [JobRequest(verb=Verb.IMPORT, options={"bundle": str(one)}) for one in (STICK, Path("/absent"))]
+    said = [str(machine.run(one).finding) for one in asked]
+    assert "nothing in it ends with" in said[0] and "it is not there" in said[1]
+
+
 def test_without_any_key_nothing_is_trusted() -> None:
     machine = box(GOOD_FILE)
     machine.disk.remove(KEY)

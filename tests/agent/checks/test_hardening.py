@@ -86,6 +86,18 @@ def test_a_namespace_without_a_reason_warns_also_beside_one_that_has_one() -> No
     assert (one.code, one.params["names"]) == ("hardening-exception-unexplained", "namespace b (privileged)")
 
 
+def test_default_accounts_that_hand_out_their_token_are_a_warning_that_names_the_namespaces() -> None:
+    one = only(of_cluster(handing=(("default", ""), ("kube-public", ""))))
+    assert (one.code, one.severity) == ("default-accounts-open", Severity.WARNING)
+    assert one.params["names"] == "default, kube-public"
+
+
+def test_an_account_whose_annotation_says_why_is_an_exception_and_no_warning() -> None:
+    one = only(of_cluster(handing=(("default", "the old gateway asks the API, until 2027"),)))
+    assert (one.code, one.severity) == ("hardening-exception", Severity.HINT)
+    assert one.evidence == ("default account of default: the old gateway asks the API, until 2027",)
+
+
 @pytest.mark.parametrize(
     ("addition", "name"),
     [

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from archipel_agent import judge
 from archipel_agent.checks import (
     foreign_k3s,
     k3s_binary,
@@ -14,9 +15,9 @@ from archipel_agent.checks import (
     pods,
     settings,
 )
-from archipel_contract.findings import Severity, Verdict
+from archipel_contract.findings import CheckResult, Severity, Verdict
 from archipel_contract.site import Desired
-from archipel_contract.status import ClusterStatus, Pod, ServiceState
+from archipel_contract.status import ClusterNode, ClusterStatus, Pod, ServiceState
 from tests.agent.checks.machines import (
     BLIND,
     CLUSTER,
@@ -154,6 +155,37 @@ def test_a_node_that_is_not_ready_says_why_in_kubernetes_words() -> None:
 def test_a_node_kubernetes_does_not_know_is_missing() -> None:
     finding = only(node.look(replace(GOOD, cluster=replace(CLUSTER, nodes=()))))
     assert (finding.code, finding.params["name"]) == ("node-missing", "edge-07")
+
+
+def with_others(*others: ClusterNode) -> CheckResult:
+    """The verdict on a cluster of our node and these."""
+    return node.look(replace(GOOD, cluster=replace(CLUSTER, nodes=(*CLUSTER.nodes, *others))))
+
+
+def joined(name: str, *, ready: bool = True, message: str = "") -> ClusterNode:
+    """A node that the site does not know."""
+    return replace(CLUSTER.nodes[0], name=name, ready=ready, message=message)
+
+
+def test_machines_that_somebody_joined_are_a_hint_while_they_are_ready() -> None:
+    one = only(with_others(joined("second"), joined("third")))
+    assert (one.code, one.severity) == ("nodes-joined", Severity.HINT)
+    assert one.params["names"] == "second, third"
+
+
+def test_one_of_them_that_is_away_is_a_warning_and_no_problem_of_ours() -> None:
+    gone = joined("third", ready=False, message="Kubelet stopped posting node status.")
+    one = only(with_others(joined("second"), gone))
+    assert (one.code, one.severity) == ("nodes-joined-away", Severity.WARNING)
+    assert one.params["names"] == "third"
+    assert one.next_step.endswith("sudo archipel kubectl delete node third")
+    assert one.evidence == ("second: Ready", "third: Kubelet stopped posting node status.")
+
+
+def test_machines_that_joined_are_not_counted_among_the_sites_own() -> None:
+    seen = replace(GOOD, cluster=replace(CLUSTER, nodes=(*CLUSTER.nodes, joined("second"))))
+    assert "1 of 1 nodes ready and 1 joined by hand, " in judge.sentence(SITE, seen, (), (), "")
+    assert "1 of 1 nodes ready, " in judge.sentence(SITE, GOOD, (), (), "")
 
 
 def test_nodes_are_not_decided_while_the_api_is_silent() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from archipel_agent.cli import ensure, follow, output
 from archipel_agent.cli.command import Session, Stop, session_of
-from archipel_agent.cli.output import Screen, duration, language_of, size, wants_color
+from archipel_agent.cli.output import Screen, duration, size
 from archipel_agent.cli.progress import LiveProgress, PlainProgress, progress
 from archipel_agent.cli.up import parser
 from archipel_contract.client import AgentAway, AgentClient
@@ -280,42 +280,6 @@ def test_steps_that_begin_anew_after_the_agent_came_back_are_not_listed_as_pendi
 
 
 # --- output ---
-
-
-@pytest.mark.parametrize(
-    ("choice", "environment", "tty", "wanted"),
-    [
-        ("auto", {"TERM": "xterm"}, True, True),
-        ("auto", {"TERM": "xterm"}, False, False),
-        ("auto", {"TERM": "xterm", "NO_COLOR": "1"}, True, False),
-        ("auto", {"TERM": "xterm", "NO_COLOR": ""}, True, True),
-        ("auto", {"TERM": "dumb"}, True, False),
-        ("auto", {}, True, False),
-        ("always", {"NO_COLOR": "1"}, False, True),
-        ("never", {"TERM": "xterm"}, True, False),
-    ],
-)
-def test_colour_is_for_terminals_and_those_who_ask(
-    choice: str, environment: dict[str, str], tty: bool, wanted: bool
-) -> None:
-    assert wants_color(choice, Terminal() if tty else io.StringIO(), environment) is wanted
-
-
-@pytest.mark.parametrize(
-    ("choice", "environment", "language"),
-    [
-        (None, {}, "en"),
-        (None, {"LANG": "de_AT.UTF-8"}, "de"),
-        (None, {"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, "en"),
-        (None, {"LANG": "en_US.UTF-8", "ARCHIPEL_LANGUAGE": "de"}, "de"),
-        (None, {"LANG": "fr_FR.UTF-8"}, "en"),
-        ("en", {"LANG": "de_DE.UTF-8"}, "en"),
-    ],
-)
-def test_the_language_is_chosen_or_follows_the_environment(
-    choice: str | None, environment: dict[str, str], language: str
-) -> None:
-    assert language_of(choice, environment) == language
 
 
 def test_marks_are_readable_without_colour() -> None:

@@ -193,6 +193,15 @@ def test_a_plan_with_a_problem_exits_3(agent: Archipel, service: ScriptedService
     assert agent("up", "--plan", "--json").data["findings"][0]["code"] == "not-root"
 
 
+def test_what_stood_in_the_way_is_told_once_and_in_one_language(
+    agent: Archipel, service: ScriptedService
+) -> None:
+    ending(service, JobState.FAILED, finding=NOT_ROOT, sentence=f"Nothing was changed. {NOT_ROOT.summary}")
+    said = agent("up", "--lang", "de").err
+    assert "Nothing was changed.\n" in said and NOT_ROOT.summary not in said
+    assert agent("up").err.count(NOT_ROOT.summary) == 1
+
+
 def test_support_names_the_bundle(
     agent: Archipel, service: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,13 +273,13 @@ def test_bare_remove_shows_the_choices_and_does_nothing(agent: Archipel, service
 @pytest.mark.parametrize("choice", ["agent-only", "keep-data", "everything"])
 def test_remove_asks_for_what_was_chosen(agent: Archipel, service: ScriptedService, choice: str) -> None:
     ending(service, JobState.SUCCEEDED)
-    assert agent("remove", f"--{choice}").code == Exit.OK
+    assert agent("remove", f"--{choice}", "--yes").code == Exit.OK
     assert asked(service) == {"what": choice}
 
 
 def test_remove_lists_what_stays(agent: Archipel, service: ScriptedService) -> None:
     ending(service, JobState.SUCCEEDED, sentence="gone", result={"left": "the journal\nthe group archipel"})
-    said = agent("remove", "--everything")
+    said = agent("remove", "--everything", "--yes")
     assert said.out.endswith("+ gone\nWhat stays on this machine:\n  the journal\n  the group archipel\n")
 
 
@@ -382,6 +391,15 @@ def test_remove_at_a_terminal_wants_a_yes(
     assert service.requests == []
     at_a_terminal("yes")
     assert agent("remove", "--everything").code == Exit.OK
+
+
+@pytest.mark.parametrize("words", [("remove", "--everything"), ("remove", "--agent-only", "--json")])
+def test_where_nobody_can_be_asked_nothing_is_removed_without_a_yes(
+    agent: Archipel, service: ScriptedService, words: tuple[str, ...]
+) -> None:
+    said = agent(*words)
+    assert said.code == Exit.REFUSED and "--yes" in said.err
+    assert service.requests == []
 
 
 # --- the agent's own words ---

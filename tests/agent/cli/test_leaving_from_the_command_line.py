@@ -70,6 +70,13 @@ def test_it_leaves_the_fleet_first_and_says_what_remains_to_be_done_there(
     assert said.err.count(AT_THE_FLEET) == 1
 
 
+def test_in_a_pipe_nothing_is_left_without_a_yes(agent: Archipel, service: Leaving) -> None:
+    member(service)
+    said = agent("leave")
+    assert said.code == Exit.REFUSED and "--yes" in said.err
+    assert membership(service) is Membership.ENROLLED and service.requests == []
+
+
 def test_one_that_was_never_approved_is_told_of_its_request(agent: Archipel, service: Leaving) -> None:
     member(service, Membership.PENDING)
     said = agent("leave", "--yes")

@@ -34,7 +34,7 @@ def test_the_list_has_what_can_be_repaired_with_its_plan_and_command(
     assert "This machine lost its address 192.0.2.7" in said.out
     assert "1. Take the address and the interface this machine has now" in said.out
     assert "sudo archipel repair address-gone   (restarts k3s, about 0:40)" in said.out
-    assert "1 more finding(s) are left to a person" in said.out
+    assert "1 more finding is left to a person" in said.out
     assert "under-voltage" not in said.out
     assert [one["code"] for one in agent("repair", "--json").data] == ["address-gone"]
 

@@ -40,6 +40,13 @@ def a_file_that_is_no_k3s_is_refused_with_its_name(ground: Ground) -> None:
             raise AssertionError(f"{path} was taken for a k3s")
 
 
+def k3s_can_unpack_itself_before_anything_of_it_is_set_up(ground: Ground) -> None:
+    """It is asked twice, as after a cut; where nothing could go on by itself its start will do it."""
+    for _ in range(2):
+        ground.k3s.unpack(ground.machine.binary)
+    assert ground.k3s.status().state is ServiceState.ABSENT
+
+
 def where_k3s_is_not_set_up_nothing_is_there(ground: Ground) -> None:
     """No service, no log, no traces, nobody who answers."""
     assert ground.k3s.status().state is ServiceState.ABSENT
@@ -415,6 +422,7 @@ o5Y7qHSyup2bApQKyQf/Ye6o
 CLAUSES: tuple[Callable[[Ground], None], ...] = (
     k3s_tells_its_version,
     a_file_that_is_no_k3s_is_refused_with_its_name,
+    k3s_can_unpack_itself_before_anything_of_it_is_set_up,
     where_k3s_is_not_set_up_nothing_is_there,
     what_is_not_installed_cannot_be_started,
     an_installed_service_does_not_run_yet,

@@ -69,7 +69,7 @@ def call(k3s: SystemK3sHost, kube: HttpsKubeApi, asked: dict[str, Any]) -> Any:
     arguments = list(asked.get("arguments", ()))
     if asked["call"] in ("install_service", "service_installed"):
         arguments = [UnitSpec(argv=tuple(arguments[0]), unit=arguments[1])]
-    if asked["call"] == "version_text":
+    if asked["call"] in ("version_text", "unpack"):
         arguments = [Path(arguments[0])]
     return to_data(getattr(k3s, asked["call"])(*arguments))
 

@@ -103,6 +103,10 @@ class RealK3sHost:
         """See ports.K3sHost."""
         return str(self._call("version_text", str(binary)))
 
+    def unpack(self, binary: Path) -> None:
+        """See ports.K3sHost."""
+        self._call("unpack", str(binary))
+
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost."""
         self._call("install_service", spec.argv, spec.unit)

@@ -17,6 +17,8 @@ from archipel_agent.healing.decide import (
     pause,
     rebooted,
 )
+from archipel_agent.healing.healer import NOBODYS
+from archipel_agent.steps.repair_disk import KINDS
 
 RESTART = Repair(code="api-unreachable", patience=300.0, verb="restart", options={})
 EMPTY = Repair(code="k3s-files-empty", patience=30.0, verb="fix", options={"code": "k3s-files-empty"})
@@ -178,3 +180,7 @@ def test_a_box_that_stays_broken_is_tried_three_times_in_all() -> None:
     box = live_through([("breaks", 30), *[("passes", 9000)] * 20], 3)
     assert len(box.begun) == 3
     assert box.history.stopped == EMPTY.code
+
+
+def test_what_it_frees_by_itself_are_kinds_that_the_repair_knows() -> None:
+    assert set(NOBODYS) < {one.slug for one in KINDS}

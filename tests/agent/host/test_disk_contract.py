@@ -117,29 +117,60 @@ def test_what_is_shared_outlives_either_of_its_names(disk: Disk, place: Path) ->
     disk.write(place / "kept/blob", b"archive", 0o600)
     disk.write(place / "images/one.tar", b"older", 0o600)
     files = {place / "images/one.tar": place / "kept/blob", place / "new/two.tar": place / "kept/blob"}
-    for path in (*files, *files):  # twice, as after a cut
-        disk.copy(files[path], path, 0o600, shares=True)
+    for _ in range(2):  # as after a cut
+        disk.share(files, 0o600)
+    assert all(disk.is_same(path, kept) for path, kept in files.items())
     assert [disk.read(path) for path in files] == [b"archive", b"archive"]
     assert (disk.names(place / "images"), disk.names(place / "new")) == (("one.tar",), ("two.tar",))
     disk.remove(place / "kept/blob")
     disk.write(place / "new/two.tar", b"newer", 0o600)
     assert (disk.read(place / "images/one.tar"), disk.read(place / "new/two.tar")) == (b"archive", b"newer")
+    assert not disk.is_same(place / "images/one.tar", place / "new/two.tar")
 
 
 def test_what_cannot_be_one_file_is_copied(disk: Disk, place: Path) -> None:
     disk.write(place / "blob", b"program", 0o600)
-    disk.copy(place / "blob", place / "program", 0o755, shares=True)
+    disk.share({place / "program": place / "blob"}, 0o755)
     assert (disk.mode(place / "program"), disk.mode(place / "blob")) == (0o755, 0o600)
-    with pytest.raises(FileNotFoundError):
-        disk.copy(place / "absent", place / "program", 0o755, shares=True)
+    assert not disk.is_same(place / "program", place / "blob")
+    disk.remove(place / "blob")
     assert disk.read(place / "program") == b"program"
 
 
-def test_one_file_with_two_names_takes_its_room_once(place: Path) -> None:
-    disk = SystemDisk()
+def test_one_that_cannot_be_shared_takes_nothing_from_the_others(disk: Disk, place: Path) -> None:
     disk.write(place / "blob", b"archive", 0o600)
-    disk.copy(place / "blob", place / "one.tar", 0o600, shares=True)
-    assert (place / "blob").samefile(place / "one.tar")
+    disk.write(place / "two.tar", b"stays", 0o644)
+    with pytest.raises(FileNotFoundError):
+        disk.share({place / "one.tar": place / "blob", place / "two.tar": place / "absent"}, 0o600)
+    assert disk.is_same(place / "one.tar", place / "blob")
+    assert disk.read(place / "two.tar") == b"stays"
+    assert disk.names(place) == ("blob", "one.tar", "two.tar")
+
+
+def test_what_is_not_there_is_the_same_as_nothing(disk: Disk, place: Path) -> None:
+    disk.write(place / "one", b"same content")
+    disk.copy(place / "one", place / "two", 0o644)
+    disk.link(place / "one", place / "link")
+    assert disk.is_same(place / "one", place / "link")
+    for other in ("two", "absent"):
+        assert not disk.is_same(place / "one", place / other)
+        assert not disk.is_same(place / other, place / "one")
+    assert not disk.is_same(place / "absent", place / "absent")
+
+
+def test_one_file_with_two_names_takes_its_room_once(tmp_path: Path) -> None:
+    disk = SystemDisk()
+    disk.write(tmp_path / "blob", b"archive", 0o600)
+    disk.share({tmp_path / "one.tar": tmp_path / "blob"}, 0o600)
+    assert (tmp_path / "blob").stat().st_ino == (tmp_path / "one.tar").stat().st_ino
+
+
+def test_between_two_file_systems_there_are_no_second_names_and_all_are_copied(tmp_path: Path) -> None:
+    disk, file = SystemDisk(), Path("/proc/version")
+    disk.share({tmp_path / "one": file, tmp_path / "two": file}, 0o444)
+    assert not disk.is_same(tmp_path / "one", file)
+    assert disk.read(tmp_path / "one") == disk.read(tmp_path / "two") == disk.read(file) != b""
+    assert disk.names(tmp_path) == ("one", "two")
 
 
 def test_what_is_poured_stands_there_as_a_whole_with_its_mode(disk: Disk, place: Path) -> None:
@@ -242,6 +273,18 @@ def test_a_confined_agent_has_a_unit_overwrite_what_it_may_not_write_itself(
         SandboxedDisk(unit, Paths(tmp_path)).write(stick / "answers", b"blank", 0o640, wipes)
         assert before.read() == (bytes(6) if wipes else b"secret")
     assert ((stick / "answers").read_bytes(), unit.asked) == (b"blank", [verb])
+
+
+def test_a_confined_agent_has_one_unit_give_all_second_names(tmp_path: Path) -> None:
+    unit, paths = Unit(), Paths(tmp_path)
+    disk = SandboxedDisk(unit, paths)
+    disk.share({}, 0o600)
+    assert unit.asked == []
+    disk.write(paths.state / "blob", b"archive", 0o600)
+    names = [paths.k3s_images / f"{number}.tar" for number in range(5)]
+    disk.share(dict.fromkeys(names, paths.state / "blob"), 0o600)
+    assert unit.asked == ["share"]
+    assert all(disk.is_same(name, paths.state / "blob") for name in names)
 
 
 def test_wiping_what_was_never_there_only_writes(disk: Disk, place: Path) -> None:

@@ -62,6 +62,18 @@ def test_a_link_points_to_the_old_or_the_new_target() -> None:
     assert targets == {None, "versions/1", "versions/2"}
 
 
+def test_a_cut_while_sharing_leaves_each_name_whole_or_as_it_was_in_any_order() -> None:
+    names = {HOME / "file": HOME / "tree/a", HOME / "new/b": HOME / "tree/b"}
+    disks = cut_everywhere(lambda disk: disk.share(names, 0o644))
+    left = {(disk.tree().get(str(HOME / "file")), disk.tree().get(str(HOME / "new/b"))) for disk in disks}
+    first, second = (Node(0o600, OLD), Node(0o644, b"a")), (None, Node(0o644, b"b"))
+    assert left == {(one, other) for one in first for other in second}
+    for disk in disks:
+        disk.share(names, 0o644)  # whoever goes on ends as if nothing had happened
+        assert all(disk.is_same(path, file) for path, file in names.items())
+        assert disk.names(HOME) == ("file", "new", "tree")
+
+
 def test_a_removed_file_is_there_or_gone() -> None:
     disks = cut_everywhere(lambda disk: disk.remove(HOME / "file"))
     assert contents(disks, HOME / "file") == {Node(0o600, OLD), None}

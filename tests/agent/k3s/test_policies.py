@@ -142,3 +142,33 @@ def test_namespaces_that_are_enforced_less_are_seen_with_their_reason() -> None:
     answers = {"/api/v1/namespaces": {"items": [*items, {"metadata": {"name": "plain"}}]}}
     assert seen(ports(answers), PATHS, SITE).lowered == (("a", "privileged", "cameras"),)
     assert [name for name, _, _ in seen(ports(answers), PATHS, STRICT).lowered] == ["a", "b"]
+
+
+LISTED = "/api/v1/serviceaccounts"
+
+
+def account(namespace: str, **said: Any) -> dict[str, Any]:
+    """A default account as the API lists it."""
+    annotations = {REASON: said.pop("reason")} if "reason" in said else None
+    return {"metadata": {"name": "default", "namespace": namespace, "annotations": annotations}, **said}
+
+
+def test_default_accounts_that_hand_out_their_token_again_are_seen_with_their_reason() -> None:
+    items = [
+        account("default", automountServiceAccountToken=True),
+        account("kube-public", reason="a gateway"),  # nothing said: Kubernetes hands out
+        account("kube-node-lease", automountServiceAccountToken=False),
+        account("kube-system"),
+        account("cameras"),
+    ]
+    found = seen(ports({**in_force(SITE), LISTED: {"items": items}}), PATHS, SITE)
+    assert found.handing == (("default", ""), ("kube-public", "a gateway"))
+
+
+def test_accounts_that_our_identity_may_not_read_yet_are_no_finding() -> None:
+    assert seen(ports(in_force(SITE)), PATHS, SITE).handing == ()
+
+
+def test_an_api_that_has_not_answered_is_not_asked_for_accounts_too() -> None:
+    items = [account("default", automountServiceAccountToken=True)]
+    assert seen(ports({LISTED: {"items": items}}), PATHS, SITE).handing == ()

@@ -27,7 +27,6 @@ from tests.fakes.clock import VirtualClock
 
 NODE = "n-0000000000000000"
 SITE = "s-0000000000000000"
-OTHER_SITE = "s-0000000000000001"
 NOBODY = Nobody()
 ALWAYS_ON = LinkPlan()
 DIAL_IN = LinkPlan(mode=LinkMode.DIAL_IN, every=3600)

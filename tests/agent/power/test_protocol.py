@@ -5,7 +5,8 @@ import hypothesis.strategies as st
 import pytest
 
 from archipel_agent.power.protocol import AnswerRefused, address, question, variables
-from archipel_agent.settings import SettingsInvalid, load
+from archipel_agent.settings import load
+from archipel_contract.settings import SettingsInvalid
 from tests.agent.flash.planted import PATHS
 
 # As upsd 2.8.0 answers.

@@ -89,10 +89,10 @@ class PulledDisk(RehearsedDisk):
             self._stick.pull()
         return super().part(path, offset, length)
 
-    def copy(self, source: Path, target: Path, mode: int, shares: bool = False) -> None:
+    def copy(self, source: Path, target: Path, mode: int) -> None:
         """See ports.Disk: onto the stick by pieces, so that there is a middle."""
         if not target.is_relative_to(self._stick.place):
-            super().copy(source, target, mode, shares)
+            super().copy(source, target, mode)
             return
         pieces = (
             super(PulledDisk, self).part(source, at, 512) for at in range(0, source.stat().st_size, 512)
@@ -284,6 +284,15 @@ def test_a_stick_whose_dirty_mark_was_never_cleared_is_used_all_the_same(
     stick.plug()
     done = machine.do(Verb.BACKUP, to=str(stick.place))
     assert done.state is JobState.SUCCEEDED, done.sentence
+
+
+def test_a_support_bundle_for_a_stick_that_is_not_in_is_refused_and_no_place_is_made_for_it(
+    tmp_path: Path, machine: Machine
+) -> None:
+    done = machine.do(Verb.SUPPORT, directory=str(tmp_path / "not-in"))
+    assert done.state is JobState.FAILED and done.changed_nothing, done.sentence
+    assert done.finding is not None and done.finding.code == "support-place-missing"
+    assert not (tmp_path / "not-in").exists()
 
 
 def test_every_name_we_lay_onto_a_stick_may_stand_on_fat(stick: Stick, machine: Machine) -> None:

@@ -71,7 +71,7 @@ def test_what_came_of_an_order_is_shown_written_and_ends_the_waiting(
     [
         (("run", "nowhere", "logs"), Exit.NOT_OK, "no site and no node"),
         (("run", "berlin", "restart"), Exit.USAGE, "Name one"),
-        (("run", "berlin", "dance"), Exit.USAGE, "action: Input should be"),
+        (("run", "berlin", "dance"), Exit.USAGE, "there is no order 'dance'; there are logs"),
         (("run", "berlin", "logs", "more"), Exit.USAGE, "no further words"),
         (("run", "berlin", "logs", "--expires", "soon"), Exit.USAGE, "12h or 7d"),
         (("run", "berlin", "kubectl", "delete", "pod"), Exit.USAGE, "may only get"),

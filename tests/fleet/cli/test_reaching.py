@@ -13,6 +13,7 @@ from archipel_contract.exits import Exit
 from archipel_fleet.api.context import Context
 from archipel_fleet.cli import credentials
 from archipel_fleet.host import files
+from archipel_fleet.settings import Settings
 from tests.fakes.fleet_context import PASSWORD
 from tests.fleet.cli.conftest import Run
 
@@ -21,7 +22,7 @@ def test_whoever_may_read_the_data_directory_needs_no_login(
     context: Context, url: str, run: Run, home: Path
 ) -> None:
     (home / "data").mkdir()
-    files.write_private(home / "data" / credentials.TOKEN_FILE, context.accounts.local_token() + "\n")
+    files.write_private(Settings(data=str(home / "data")).token_file, context.accounts.local_token() + "\n")
     assert run("accounts", "list").code == Exit.OK
 
 

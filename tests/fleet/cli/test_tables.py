@@ -44,10 +44,45 @@ def test_a_narrow_terminal_loses_spare_columns_in_their_order_and_is_told_which(
 def test_a_column_that_is_not_spare_stays_however_narrow_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    screen, out, err = shown(10, monkeypatch)
+    screen, out, err = shown(12, monkeypatch)
     screen.table(HEAD, ROWS, spare=(3, 2))
-    assert out.getvalue().splitlines()[1] == "+ berlin  Connected"
+    assert [line.strip() for line in out.getvalue().splitlines()[2:]] == ["+ berlin", "Connected"]
     assert "heard, system" in err.getvalue()
+
+
+def test_what_is_long_in_the_last_column_goes_on_below_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, _ = shown(40, monkeypatch)
+    screen.table(
+        ("when", "what"), [((Mark.GOOD,), ("2 s ago", "the link was cut, and it came back by itself"))]
+    )
+    assert out.getvalue().splitlines()[1:] == [
+        "+ 2 s ago  the link was cut, and it came",
+        "           back by itself",
+    ]
+
+
+def test_where_two_lines_a_row_do_not_do_each_cell_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, _ = shown(34, monkeypatch)
+    screen.table(HEAD, ROWS, may_split=True)
+    said = out.getvalue().splitlines()
+    assert said[4:] == ["+ berlin", "    Connected", "    2 s ago", "    Debian GNU/Linux 12 (bookworm)"]
+    assert max(map(len, said)) <= 34
+
+
+def test_an_empty_table_says_that_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out, _ = shown(80, monkeypatch, language="de")
+    screen.table(HEAD, [])
+    assert out.getvalue() == "Es gibt nichts aufzulisten.\n"
+
+
+def test_a_sentence_beside_its_label_is_wrapped_in_its_column_and_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, out, _ = shown(40, monkeypatch)
+    screen.said("    Why  ", "Its power or its link is away; \033[2Jits workloads may run on")
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("    Why  Its") and all(line.startswith(" " * 9) for line in lines[1:])
+    assert len(lines) > 1 and max(map(len, lines)) <= 40 and "\033" not in out.getvalue()
 
 
 @pytest.mark.parametrize("said", ["", "0", "wide"])

@@ -16,7 +16,7 @@ from archipel_tui.text import (
     wrap,
 )
 
-RESTART = "systemctl restart archipel-agent"
+RESTART = "sudo systemctl restart archipel-agent"
 JOIN = "sudo usermod -aG archipel $USER"  # the group that may look, `contract.api.AccessRole`
 
 # (key, word of the table `menu`)
@@ -37,7 +37,7 @@ ENTRIES = (
 def title(scene: Scene, cells: int, name: str, note: str = "") -> Line:
     """The first row: which box, which screen, whether it is rehearsed, and the time."""
     report = scene.picture.report
-    box = clean(report.node.node_name) if report else "Archipel"
+    box = clean(report.node.node_name or report.node.facts.hostname) if report else "Archipel"
     right: list[Piece] = []
     if scene.picture.rehearsed:
         right += [(f" {scene.words('screen.rehearsal')} ", "flag")]

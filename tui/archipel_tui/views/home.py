@@ -3,6 +3,7 @@
 from archipel_contract.facts import ClockQuality
 from archipel_contract.findings import worst
 from archipel_contract.status import Health, K3sStatus, LinkState, Membership, Report, ServiceState
+from archipel_contract.wrapping import TOGETHER
 from archipel_tui.store import Scene
 from archipel_tui.text import (
     Line,
@@ -114,7 +115,8 @@ def _link(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, str]
     if link.state is not LinkState.UNKNOWN:
         known = answered is not None and at is not None
         age = duration((at - answered).total_seconds(), words) if answered and at else ""
-        parts.append(words("link.answered", time=age) if known else words("link.never"))
+        said = words("link.answered", time=age) if known else words("link.never")
+        parts.append(said.replace(" ", TOGETHER))
     if link.waiting:
         parts.append(words("link.waiting", count=link.waiting))
     if link.dropped:
@@ -127,7 +129,7 @@ def _link(report: Report, scene: Scene, cells: int) -> tuple[str, int, int, str]
 
 def _node(report: Report, scene: Scene) -> str:
     words = scene.words
-    parts = [clean(report.node.node_name), words(f"role.{report.node.role}")]
+    parts = [clean(report.node.node_name or report.node.facts.hostname), words(f"role.{report.node.role}")]
     for node in report.cluster.nodes:
         if node.name == report.node.node_name:
             parts.append(words("node.ready") if node.ready else words("node.not-ready"))

@@ -4,7 +4,7 @@ Reading takes any account, approving and tokens an operator, revoking and decomm
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, status
@@ -15,7 +15,15 @@ from archipel_fleet.api.context import Context
 from archipel_fleet.api.problems import Refusal, not_found
 from archipel_fleet.api.routes.shapes import PRINTABLE, Name, Text, refusals
 from archipel_fleet.device_ports import NameTaken
-from archipel_fleet.device_records import DeviceEvent, DeviceRow, DeviceState, TokenRow, TokenRule
+from archipel_fleet.device_records import (
+    DeviceEvent,
+    DeviceRow,
+    DeviceState,
+    TokenMade,
+    TokenRow,
+    TokenRule,
+    TokenShown,
+)
 from archipel_fleet.enrolment.caring import LONGEST_HOURS, MOST_USES, Care, DeviceUnknown, NewToken, NotSo
 from archipel_fleet.live import EVERY_SITE
 from archipel_fleet.records import Account, Page
@@ -45,31 +53,6 @@ class DeviceFilter(BaseModel):
     text: Text = Field("", description="Part of name, host name, node id, site or code.")
     page: int = Field(1, ge=1, le=100_000, description="1 is the first page.")
     size: int = Field(50, ge=1, le=PAGE_SIZE, description="Devices on a page.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenShown:
-    """A token without anything of its secret."""
-
-    id: str
-    made_by: str
-    made: int
-    expires: int
-    uses: int
-    left: int
-    rule: TokenRule
-    site_id: str
-    customer: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenMade:
-    """A new token. Its secret is in `link` and `token`, and is never shown again."""
-
-    shown: TokenShown
-    link: str
-    token: str
 
 
 class TokenWanted(BaseModel):
