@@ -160,8 +160,7 @@ def test_where_no_bundle_is_that_is_what_is_said(place: Path) -> None:
 def test_a_stick_that_is_not_in_is_told_from_one_without_a_bundle() -> None:
     machine = box()
     machine.disk.make_directory(STICK)
-    asked = [JobRequest(verb=Verb.IMPORT, options={"bundle": str(one)}) for one in (STICK, Path("/absent"))]
-    said = [str(machine.run(one).finding) for one in asked]
+    said = [str(machine.ask(path=one).finding) for one in (STICK, Path("/absent"))]
     assert "nothing in it ends with" in said[0] and "it is not there" in said[1]
 
 
