@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from archipel_contract.exits import Exit
 from tests.e2e.maker import FILE, PUBLIC
 from tests.emulated.desk import ANSWERS, prepared_stick
 from tests.emulated.machine import Machine
@@ -23,6 +24,7 @@ SITE_SECONDS = (
     1500.0  # one hundred on two idle processors; an emulated one shares them with whatever else runs
 )
 LOOK_SECONDS = 2.0
+PODS = (K3S, "kubectl", "get", "nodes,pods", "--all-namespaces")
 
 
 class Cabinet:
@@ -121,20 +123,19 @@ class Cabinet:
         results = json.loads(done.stdout.splitlines()[-1])["results"]
         return {one["code"]: one for result in results for one in result["findings"]}
 
-    def nodes_and_pods(self) -> str:
-        """What plain kubectl shows of both, a line each."""
-        words = ("get", "nodes,pods", "--all-namespaces", "--no-headers")
-        return self.types(K3S, "kubectl", *words, shown=False, timeout=120).stdout
-
     def is_well(self, seconds: float = SITE_SECONDS) -> None:
-        """Wait until the node is Ready and its pod runs, and show it."""
+        """Wait until the node is Ready, its pod runs and the box says that it is healthy, and show it."""
 
         def wanted() -> bool:
-            seen = [line.split() for line in self.nodes_and_pods().splitlines()]
-            return any("Ready" in one for one in seen) and any({"1/1", "Running"} <= set(one) for one in seen)
+            # What the API tells of node and pod may be from before a power cut, until k3s has started.
+            if self.types("systemctl", "is-active", "k3s", shown=False).rc != 0:
+                return False
+            seen = self.types(*PODS, shown=False).stdout
+            is_up = " Ready " in seen and " 1/1 " in seen
+            return is_up and self.types("archipel", "status", shown=False).rc == Exit.OK
 
-        self.awaits(wanted, "Ready with its pod", seconds)
-        self.types(K3S, "kubectl", "get", "nodes,pods", "--all-namespaces")
+        self.awaits(wanted, "Ready with its pod, and healthy in its own words", seconds)
+        self.types(*PODS)
 
     def _said(self) -> str:
         """For the message of a failure."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.emulated.monitor import connected
 from tests.hosts.shell import Completed, NotInTime
 
+KNOCK_SECONDS = 10.0
 LONGEST = 4000  # a terminal takes lines of 4095 characters (N_TTY_BUF_SIZE)
 _RUN = "( {command} ) >/run/said 2>/run/warned </dev/null; "
 _FRAME = 'echo "{mark}":$?:$(base64 -w0 /run/said):$(base64 -w0 /run/warned):'
@@ -39,20 +40,29 @@ class Console:
 
     def await_shell(self, seconds: float) -> None:
         """Wait until a shell answers, and have it be quiet; `TimeoutError` otherwise."""
-        deadline = time.monotonic() + seconds
+        deadline, patience = time.monotonic() + seconds, time.monotonic() + KNOCK_SECONDS
         while b"=there=" not in self._said:
             if time.monotonic() > deadline:
                 raise TimeoutError(
                     f"nobody answers at the console:\n{self._said[-2000:].decode(errors='replace')}"
                 )
-            before = len(self._said)
             self._read()
             # Halves, lest its echo be taken for its answer. Not before the prompt: what comes earlier, login throws away.
             if self._said.rstrip().endswith(b"#"):
                 self._line.sendall(b"exec sh\nPS1=; stty -echo; echo =the''re=\n")
-                self._said += b"\n"
-            elif len(self._said) == before:
-                self._line.sendall(b"\n")  # its prompt may have come before somebody sat here
+                self._said = b""
+                self._await_silence()
+            elif time.monotonic() > patience:
+                # Its prompt may have come before somebody sat here. What nobody reads yet queues up, so not too often.
+                self._line.sendall(b"\n")
+                patience = time.monotonic() + KNOCK_SECONDS
+
+    def _await_silence(self) -> None:
+        """Read until nothing more comes: one prompt for each line that had queued up."""
+        before = -1
+        while len(self._said) != before:
+            before = len(self._said)
+            self._read()
 
     def run(self, argv: Sequence[str], timeout: float) -> Completed:
         """Type a command and wait for its end; `NotInTime` where there is none."""
