@@ -30,7 +30,7 @@ def reach(url: BrokerUrl, tls: MakeContext | None, proxy: str, timeout: float) -
     try:
         if context is None:
             return PlainChannel(connected)
-        connected = protected = _protected(connected, context, url, until)
+        connected = protected = protect(connected, context, url, until)
         if url.scheme != WEBSOCKET:
             return TlsChannel(protected)
         rest = websocket.upgrade(protected, url, until)
@@ -85,9 +85,16 @@ def _tcp(host: str, port: int, until: float, code: str, name: str) -> socket.soc
     return connected
 
 
-def _protected(
-    connected: socket.socket, context: ssl.SSLContext, url: BrokerUrl, until: float
-) -> ssl.SSLSocket:
+def protect(connected: socket.socket, context: ssl.SSLContext, url: BrokerUrl, until: float) -> ssl.SSLSocket:
+    """Return the same connection under TLS, hands shaken before `until` (monotonic seconds); raise CarrierFailed, it is
+    closed then.
+    """
+    try:
+        connected.getpeername()
+    except OSError as error:
+        # Of a socket that was reset before, CPython 3.11 makes one that nobody closes, or one that has shaken no hands.
+        connected.close()
+        raise CarrierFailed("link-broker-away", f"{url} ended the connection before TLS began") from error
     connected.settimeout(_left(until))  # of the whole handshake: CPython counts it down over all of its steps
     try:
         return context.wrap_socket(connected, server_hostname=as_bytes(url.host))
