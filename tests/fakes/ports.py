@@ -34,11 +34,12 @@ class PoweredK3sHost:
         self._power.check()
         return self._inner.version_text(binary)
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """See ports.K3sHost."""
         self._power.point("before k3s unpacks")
-        self._inner.unpack(binary)
+        begun = self._inner.unpack(binary)
         self._power.point("k3s unpacks")
+        return begun
 
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost; the instants are those of the disk."""

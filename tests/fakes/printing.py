@@ -43,7 +43,7 @@ class LoggingK3sHost:
         """See ports.K3sHost."""
         raise CommandFailed(f"{binary} cannot be started: No such file or directory")
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """See ports.K3sHost."""
         raise CommandFailed("this k3s only has a log")
 

@@ -37,10 +37,9 @@ class HandKeeper:
     def _is_adopted(self) -> bool:
         return self._disk.exists(self._marker)
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """Begin to have k3s unpack itself; one run by hand has."""
-        if not self._is_adopted:
-            self._other.unpack(binary)
+        return not self._is_adopted and self._other.unpack(binary)
 
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the service is installed exactly so."""

@@ -15,8 +15,8 @@ class Keeper(Protocol):
 
     name: str
 
-    def unpack(self, binary: Path) -> None:
-        """Begin to have k3s unpack itself."""
+    def unpack(self, binary: Path) -> bool:
+        """Begin to have k3s unpack itself; return whether that could be begun."""
         ...
 
     def installed(self, spec: UnitSpec) -> bool:
@@ -65,9 +65,9 @@ class SystemK3sHost:
             raise CommandFailed(why_not)
         return self._runner.run([binary, "--version"], timeout=20.0).stdout
 
-    def unpack(self, binary: Path) -> None:
-        """Begin to have k3s unpack itself."""
-        self._keeper.unpack(binary)
+    def unpack(self, binary: Path) -> bool:
+        """Begin to have k3s unpack itself; return whether that could be begun."""
+        return self._keeper.unpack(binary)
 
     def install_service(self, spec: UnitSpec) -> None:
         """Make k3s a service that comes back after a reboot."""

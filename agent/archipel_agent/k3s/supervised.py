@@ -38,8 +38,9 @@ class SupervisedKeeper:
         self._log = log
         self._lock = threading.Lock()  # a turn and a job may start and stop at the same time
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """Nothing outlives the agent here that could: its start unpacks it."""
+        return False
 
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the service is recorded exactly so."""

@@ -34,11 +34,11 @@ class SystemdKeeper:
     def _systemctl(self, *words: str, timeout: float = 30.0, ok: tuple[int, ...] = (0,)) -> str:
         return self._runner.run(["systemctl", *words], timeout=timeout, ok=ok).stdout
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """Have it unpack itself in a transient unit, by a command of its own that does nothing else."""
         asked = ["systemd-run", "--no-block", "--collect", "--quiet", f"--unit={UNPACKING}"]
         # 1: one is at it from before a restart of the agent. Where it fails otherwise, the start of k3s unpacks.
-        self._runner.run([*asked, binary, "ctr", "--version"], ok=(0, 1))
+        return self._runner.run([*asked, binary, "ctr", "--version"], ok=(0, 1)).code == 0
 
     def installed(self, spec: UnitSpec) -> bool:
         """Whether the unit is there exactly so, and enabled."""

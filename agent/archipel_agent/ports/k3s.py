@@ -29,8 +29,10 @@ class K3sHost(Protocol):
         """Return the standard output of `k3s --version`; raise CommandFailed if it does not run here."""
         ...
 
-    def unpack(self, binary: Path) -> None:
-        """Begin to have that k3s unpack its programs, where something can; a start waits for it, `stop` ends it too."""
+    def unpack(self, binary: Path) -> bool:
+        """Begin to have that k3s unpack its programs; return whether that could be begun. A start waits for it, `stop` ends
+        it too, and where it was not begun a start does it.
+        """
         ...
 
     def install_service(self, spec: UnitSpec) -> None:

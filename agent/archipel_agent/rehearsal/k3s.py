@@ -34,8 +34,9 @@ class SimulatedK3sHost:
             raise CommandFailed(f"{binary} cannot be started: Exec format error")
         return recordings.answer("version.txt").replace(recordings.VERSION, version)
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """See ports.K3sHost: a simulated k3s has nothing to unpack."""
+        return True
 
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost."""

@@ -103,9 +103,9 @@ class RealK3sHost:
         """See ports.K3sHost."""
         return str(self._call("version_text", str(binary)))
 
-    def unpack(self, binary: Path) -> None:
+    def unpack(self, binary: Path) -> bool:
         """See ports.K3sHost."""
-        self._call("unpack", str(binary))
+        return bool(self._call("unpack", str(binary)))
 
     def install_service(self, spec: UnitSpec) -> None:
         """See ports.K3sHost."""
